@@ -1,0 +1,1 @@
+"""Reads code, proposes, edits, drives the loop."""

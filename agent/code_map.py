@@ -1,0 +1,94 @@
+"""What was understood of a repository at one commit: symbols, imports, calls, prompts, and what could not be read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import libcst as cst
+
+Role = Literal["model", "loss", "optimizer", "data", "training_step", "evaluation", "prompt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A class, function or module constant."""
+
+    name: str
+    """Qualified inside its file: `Net.forward`."""
+    kind: Literal["class", "function", "constant"]
+    file: str
+    line: int
+    end_line: int
+    signature: str
+    roles: frozenset[Role] = frozenset()
+    source: Literal["ast", "cst"] = "cst"
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    file: str
+    line: int
+    module: str
+    """Dotted; relative imports are resolved against the file's own place."""
+    name: str | None
+    alias: str
+    """The local name it is bound to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    file: str
+    line: int
+    caller: str
+    """Qualified name of the enclosing symbol, empty at module level."""
+    callee: str
+    """Dotted name with import aliases resolved, `torch.nn.functional.softmax`; attribute calls on values keep their
+    text, `self.model.eval`."""
+    positional: int
+    keywords: Mapping[str, str]
+    """Keyword to the source text of its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A string, or a whole text file, that reads like an instruction to a language model."""
+
+    file: str
+    line: int
+    symbol: str
+    text: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class CodeMap:
+    commit: str
+    sources: Mapping[str, bytes]
+    """Every text file of the commit that was looked at, by path."""
+    symbols: tuple[Symbol, ...] = ()
+    imports: tuple[Import, ...] = ()
+    calls: tuple[Call, ...] = ()
+    prompts: tuple[Prompt, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    _modules: dict[str, cst.Module] = field(default_factory=dict, repr=False, compare=False)
+
+    def module(self, file: str) -> cst.Module:
+        """The parsed file; parsed once. KeyError for a file that is not Python or is named in `unread`."""
+        return self._modules[file]
+
+    @property
+    def python_files(self) -> tuple[str, ...]:
+        """Files libcst could parse, sorted."""
+        return tuple(sorted(self._modules))
+
+    def symbol(self, file: str, name: str) -> Symbol | None:
+        return next((s for s in self.symbols if s.file == file and s.name == name), None)
+
+    def with_role(self, role: Role) -> tuple[Symbol, ...]:
+        return tuple(s for s in self.symbols if role in s.roles)

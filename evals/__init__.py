@@ -1,0 +1,1 @@
+"""Scores, judges, compares. Never imports the agent: the judge does not know the judged."""

@@ -1,0 +1,100 @@
+"""The rows everything else is computed from: a score, a run, a trial."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..targets.tunable import Value
+
+Arm = Literal["baseline", "random", "tuner", "edits", "edits+tuner", "review"]
+Phase = Literal["calibrate", "search", "confirm", "sealed"]
+Decision = Literal["keep", "discard", "crash"]
+Params = Mapping[str, Value]
+"""Tunable name to value; only what differs from the code's defaults needs to be there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A finite number. No score is None, never a sentinel."""
+
+    metric: str
+    value: float
+    per_example: tuple[float, ...] | None = None
+    """Contribution of each example or user, in the order of the labels; its mean is `value`."""
+    extras: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One seed of one candidate on one split: train, predict and score together."""
+
+    seed: int
+    split: str
+    status: str
+    """A `sandbox.runner.Status`, or `no_score` when every step ended well but left no usable metric."""
+    reason: str
+    score: Score | None
+    device_seconds: float
+    cpu_seconds: float
+    peak_memory_mb: float
+    log: str
+    """Head and tail of the last step that ran, bounded and stripped."""
+    backend: str
+    """Sandbox and its limits, such as `bubblewrap (watchdog)`; `unconfined` is written here too."""
+    model_sha256: str | None = None
+    """Hash over what training wrote; predictions of later splits must come from these very bytes."""
+    started: float = 0.0
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    gate: str
+    passed: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A candidate judged in one arm and phase. `id` is a content hash, so a repeated step finds the row it wrote."""
+
+    id: str
+    run_id: str
+    arm: Arm
+    phase: Phase
+    commit: str
+    parent: str
+    params: Params
+    proposal_id: str | None
+    runs: tuple[Run, ...]
+    verdicts: tuple[Verdict, ...]
+    decision: Decision
+    device_seconds: float
+    """What the arm is charged. For a trial taken over from another arm: what it would have paid."""
+    taken_from: str | None = None
+    """Id of the trial whose runs these are: same commit, same seeds, so not run twice, but charged to both arms."""
+    created: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalRecord:
+    """What the ledger keeps of a proposal, tried or not. Text from a model or a repository: data, never markup."""
+
+    id: str
+    run_id: str
+    arm: Arm
+    kind: str
+    """As proved on the syntax tree when there is a commit, else as claimed."""
+    claimed_kind: str
+    title: str
+    rationale: str
+    evidence: tuple[tuple[str, int, str], ...]
+    edits: tuple[Mapping[str, object], ...]
+    proposer: str
+    parent: str
+    commit: str | None
+    diff: str
+    outcome: str
+    """`branched`, or why it never ran: `refused: CHECK: reason`, `operator: reason`, `model: reason`."""
+    branch: str | None = None
+    """The user-facing branch, once promoted."""

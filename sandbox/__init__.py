@@ -1,0 +1,1 @@
+"""Runs one command on one checkout, and survives it."""

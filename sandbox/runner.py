@@ -1,0 +1,94 @@
+"""One command on one checkout: what is asked, what came of it, and the Protocol every backend follows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+Status = Literal["ok", "failed", "timeout", "out_of_memory", "killed", "sandbox_failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one run may use. A backend that cannot hold one says so in `RunResult.limits_kind`."""
+
+    wall_seconds: float
+    memory_mb: int = 4096
+    disk_mb: int = 1024
+    processes: int = 256
+    threads: int = 1
+    log_kb: int = 256
+    """Bytes kept of the output: half of it from the head, half from the tail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A Python and the folders it needs to see. Made by `environments.find`."""
+
+    executable: Path
+    prefixes: tuple[Path, ...]
+    """Folders shown read-only: the virtual environment, the base installation."""
+    hide: tuple[Path, ...] = ()
+    """Folders below them that are shown empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """`argv` may use {work}, {out} and any name of `mounts`; the backend puts its own paths in.
+
+    Inside, the folder `work` is the current directory (read-only unless `work_writable`), every mount is read-only
+    and `out` is the only folder whose content survives.
+    """
+
+    argv: tuple[str, ...]
+    interpreter: Interpreter
+    work: Path
+    out: Path
+    limits: Limits
+    mounts: Mapping[str, Path] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    work_writable: bool = False
+    gpu: str | None = None
+    """UUID of the one GPU to show, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A regular file found in `out` after the run, path relative to it."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    status: Status
+    reason: str
+    """One line for a person; empty when ok. Control characters are already stripped."""
+    return_code: int | None
+    device_seconds: float
+    """Wall seconds one device slot was held, the sandbox's own start included: what the ledger charges."""
+    cpu_seconds: float
+    """CPU seconds of the whole process tree, where the backend can tell; steadier than wall time on a busy machine."""
+    peak_memory_mb: float
+    log_head: str
+    log_tail: str
+    """Both already decoded with replacement and stripped of control characters. `log_tail` is empty when all of the
+    output fitted into `log_head`."""
+    truncated: bool
+    artifacts: tuple[Artifact, ...]
+    backend: str
+    limits_kind: str
+
+
+class Runner(Protocol):
+    """Runs a request; never raises for what the command does. SandboxError is for the sandbox's own faults that no
+    later run could survive (the backend is gone); a fault of one run is the status `sandbox_failed`."""
+
+    name: str
+
+    def run(self, request: RunRequest) -> RunResult: ...
+
+    def cancel(self) -> None:
+        """Kill every run in flight, from any thread; their results come back as `killed`."""

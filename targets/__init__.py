@@ -1,0 +1,1 @@
+"""What is studied: a target's manifest, its trusted checkout, the repositories shipped as examples."""

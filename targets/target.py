@@ -1,0 +1,161 @@
+"""What is studied, as data: `target.toml`, validated. Evaluation logic lives here, where no candidate reaches it."""
+
+import re
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+
+from .errors import TargetError
+from .tunable import Value
+
+PLACEHOLDERS = {
+    "train": {"seed", "data", "out"},
+    "predict": {"seed", "model", "inputs", "out"},
+    "score": {"predictions", "labels", "out", "nonce"},
+}
+
+# Files that steer the interpreter, the tests or the build: no candidate may touch them, whatever `editable` says.
+ALWAYS_PROTECTED = (
+    ".git*", ".github/**", "**/conftest.py", "**/pytest.ini", "**/tox.ini", "**/setup.cfg", "**/setup.py",
+    "**/pyproject.toml", "**/sitecustomize.py", "**/usercustomize.py", "**/*.pth", "**/*.lock",
+    "**/requirements*.txt", "target.toml",
+)  # fmt: skip
+
+
+def duration(value: object) -> object:
+    """Seconds from `90`, `"90s"`, `"30m"`, `"1h30m"`; anything else is left for pydantic to refuse."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", value.strip())
+    if not match or not any(match.groups()):
+        raise ValueError("a duration such as 90s, 30m or 1h30m")
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+Seconds = Annotated[float, BeforeValidator(duration), Field(gt=0)]
+Command = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Steps(_Part):
+    """Argument lists, never shell strings. `python` as first word is the environment's interpreter.
+
+    With `predict` and `score` the judge is out of the candidate's reach. With `train` alone the candidate's own
+    process reports its metric: accepted, and labelled `integrity: same-process` everywhere.
+    """
+
+    train: Command
+    """May use {seed}, {data} (training data, read-only) and {out} (the only writable folder)."""
+    predict: Command | None = None
+    """May use {seed}, {model} (what train wrote), {inputs} (a split without labels) and {out}."""
+    score: Command | None = None
+    """Run from the base commit, never from a candidate. May use {predictions}, {labels}, {out} and {nonce}."""
+
+
+class Metric(_Part):
+    name: str
+    direction: Literal["maximize", "minimize"]
+    file: str = "metrics.json"
+    """JSON object written to {out} by the last step; `name` is looked up at its top level. May also hold
+    `per_example`: a list of finite numbers whose mean is the metric, in the order of the labels."""
+    stdout: str | None = None
+    """For same-process targets that print their metric: a regular expression with one group; the last match counts."""
+
+
+class Split(_Part):
+    inputs: str
+    """Folder or file without labels: relative to target.toml, or `repo:PATH` for one of the base commit."""
+    labels: str
+
+
+class Splits(_Part):
+    """Search picks, confirm decides on fresh seeds, sealed opens once per run."""
+
+    search: Split
+    confirm: Split
+    sealed: Split
+
+
+class Seeds(_Part):
+    search: tuple[int, ...] = (0, 1)
+    confirm: tuple[int, ...] = (100, 101, 102, 103, 104, 105)
+    """Fresh ones, shared by every arm. Fewer than six can never reach a two-sided sign-flip p below 0.05."""
+
+
+class Limits(_Part):
+    """What one step may use."""
+
+    timeout: Seconds = 600.0
+    memory_mb: int = Field(4096, gt=0)
+    disk_mb: int = Field(1024, gt=0)
+    processes: int = Field(256, gt=0)
+    threads: int = Field(1, gt=0)
+    """OMP_NUM_THREADS and its kin inside: one device slot is this many cores."""
+    gpu: bool = False
+
+
+class Environment(_Part):
+    """The interpreter and surroundings the target's code runs in."""
+
+    python: str | None = None
+    """Interpreter with the target's dependencies; the one that runs branchlab when not given."""
+    env: dict[str, str] = Field(default_factory=dict)
+    path: tuple[str, ...] = ()
+    """Folders of the repository to put on PYTHONPATH."""
+    hide: tuple[str, ...] = ()
+    """Folders below site-packages that the sandbox shows empty, such as a data set a library ships with labels."""
+    writable_tree: bool = False
+    """The code writes into its own folder: it gets a throw-away copy to do so."""
+
+
+class TunableOverride(_Part):
+    enabled: bool = True
+    low: float | None = None
+    high: float | None = None
+    log: bool | None = None
+    choices: tuple[Value, ...] | None = None
+
+
+class Target(_Part):
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    description: str = ""
+    repo: str = "repo"
+    """Folder relative to target.toml, absolute path, or git URL."""
+    commit: str | None = None
+    """Base commit; HEAD of `repo` when not given. Required for a URL."""
+    steps: Steps
+    metric: Metric
+    data: str | None = None
+    """What {data} shows: training data only. Relative to target.toml, or `repo:PATH`."""
+    splits: Splits | None = None
+    hidden: tuple[str, ...] = ()
+    """Globs of the repository left out of every candidate's tree, such as committed test labels."""
+    editable: tuple[str, ...] = Field(min_length=1)
+    """Globs of files a candidate may change."""
+    protected: tuple[str, ...] = ()
+    """Globs no candidate may change, such as the evaluator; kept apart from `editable`."""
+    seeds: Seeds = Seeds()
+    limits: Limits = Limits()
+    environment: Environment = Environment()
+    budget: Seconds = 600.0
+    tunables: dict[str, TunableOverride] = Field(default_factory=dict)
+    """Overrides by tunable name, as `branchlab map` prints them; `enabled = false` takes one out."""
+
+    _home: Path = PrivateAttr(default=Path())
+
+    @property
+    def home(self) -> Path:
+        """The folder target.toml was read from; relative paths start here."""
+        return self._home
+
+    @cached_property
+    def integrity(self) -> Literal["separate", "same-process"]:
+        """Whether candidate code ever runs in the process that reports the metric."""
+        return "separate" if self.steps.score else "same-process"
