@@ -1,0 +1,89 @@
+"""Which arm next, how the budget is shared, when a trial is hopeless: pure functions over what the ledger holds."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from ..evals.trial import Arm, Trial
+from ..targets.errors import BudgetError
+
+SEARCH_ARMS: tuple[Arm, ...] = ("random", "tuner", "edits", "edits+tuner")
+EDITS_PART = 0.5
+"""Of `edits+tuner`'s share: spent on edits (taken over from the edits arm), the rest on tuning their best."""
+CONFIRM_PART = 0.45
+"""At most this part of the budget goes into confirming and sealing."""
+FEWEST_CONFIRM_SEEDS = 2
+FEWEST_TRIALS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one budget is spent. All in device seconds."""
+
+    total: float
+    share: float
+    """What each search arm may charge while it searches."""
+    confirm_seeds: tuple[int, ...]
+    run_seconds: float
+    """One run of the untouched code, measured."""
+
+
+def make_plan(
+    total: float, spent: float, run_seconds: float, confirm_seeds: Sequence[int], arms: Sequence[Arm], per_trial: int
+) -> Plan:
+    """Divides what is left of `total` after the baseline's runs (`spent`), equally among the search arms.
+
+    A sealed run predicts and scores without training; it is counted as a whole run because training may be the
+    cheaper part. `edits+tuner` takes its edits over from `edits` without running them again, so the machine is busy
+    for only the rest of its share.
+
+    Raises:
+        BudgetError: not enough for two trials an arm and two confirmation seeds; says how much would be.
+    """
+    contenders = len(arms) + 1
+    per_seed = 2 * contenders * run_seconds
+    trials = FEWEST_TRIALS * per_trial * run_seconds * len(arms)
+    least = spent + FEWEST_CONFIRM_SEEDS * per_seed + trials
+    if total < least:
+        raise BudgetError(
+            "the budget cannot pay for a verdict",
+            wanted=f"at least {math.ceil(least)} device seconds (one run of the untouched code takes {run_seconds:.1f})",
+            found=f"{total:.0f}",
+            fix="raise --budget, or --jobs where there are more cores",
+        )
+    affordable = int((total - spent) * CONFIRM_PART // per_seed)
+    seeds = tuple(confirm_seeds)[: max(FEWEST_CONFIRM_SEEDS, affordable)]
+    searching = sum(1 - EDITS_PART if arm == "edits+tuner" and "edits" in arms else 1 for arm in arms)
+    share = (total - spent - len(seeds) * per_seed) / searching
+    return Plan(total, share, seeds, run_seconds)
+
+
+def next_arm(charged: Mapping[Arm, float], in_flight: Mapping[Arm, float], ready: Collection[Arm], plan: Plan) -> Arm | None:
+    """The ready arm that has used least, so that arms meet the machine's good and bad minutes alike.
+
+    An arm is done when its next run is expected to go over its share.
+    """
+    used = {arm: charged.get(arm, 0.0) + in_flight.get(arm, 0.0) for arm in ready}
+    able = [arm for arm in SEARCH_ARMS if arm in used and used[arm] + plan.run_seconds <= plan.share]
+    return min(able, key=lambda arm: used[arm], default=None)
+
+
+def mean_score(trial: Trial) -> float | None:
+    """Mean over the trial's runs; None when any of them has no score."""
+    values = [run.score.value for run in trial.runs if run.score is not None]
+    return fmean(values) if values and len(values) == len(trial.runs) else None
+
+
+def best(trials: Sequence[Trial], direction: str, seeds: int) -> Trial | None:
+    """The kept trial with the best mean over all `seeds` search seeds; the earlier one on a tie."""
+    sign = 1.0 if direction == "maximize" else -1.0
+    scored = [(sign * score, -i, t) for i, t in enumerate(trials) if (score := mean_score(t)) is not None]
+    full = [entry for entry in scored if entry[2].decision == "keep" and len(entry[2].runs) >= seeds]
+    return max(full, key=lambda entry: entry[:2])[2] if full else None
+
+
+def hopeless(first: float, incumbent: float, sd: float, direction: str) -> bool:
+    """Whether a first seed is so far below the incumbent that further seeds are not worth their compute."""
+    loss = incumbent - first if direction == "maximize" else first - incumbent
+    return loss > 3.0 * max(sd, 1e-12)

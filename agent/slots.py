@@ -1,0 +1,43 @@
+"""A fixed number of device slots, each a thread that outlives every run it starts."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+
+from ..evals.trial import Trial
+
+
+class Slots:
+    """Runs trials in `jobs` long-lived threads and hands them back as they end.
+
+    The threads live until `close`: a sandbox dies with the thread that started it, not with the process.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self.jobs = jobs
+        self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="slot")
+        self._ended: SimpleQueue[Future[Trial]] = SimpleQueue()
+        self._in_flight = 0
+
+    @property
+    def busy(self) -> bool:
+        return self._in_flight > 0
+
+    @property
+    def full(self) -> bool:
+        """One more than the slots may be handed in, so that a slot never waits for the next idea."""
+        return self._in_flight > self.jobs
+
+    def submit(self, work: Callable[[], Trial]) -> None:
+        self._in_flight += 1
+        self._pool.submit(work).add_done_callback(self._ended.put)
+
+    def wait(self) -> Trial:
+        """The next trial to end; blocks. Re-raises what the work raised."""
+        future = self._ended.get()
+        self._in_flight -= 1
+        return future.result()
+
+    def close(self) -> None:
+        """Drops what has not started and waits for what has; cancel the runner first to make that quick."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
