@@ -1,5 +1,7 @@
 """The rows everything else is computed from: a score, a run, a trial."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -74,6 +76,11 @@ class Trial:
     taken_from: str | None = None
     """Id of the trial whose runs these are: same commit, same seeds, so not run twice, but charged to both arms."""
     created: float = 0.0
+
+
+def trial_id(run_id: str, arm: Arm, phase: Phase, commit: str, *what: object) -> str:
+    """Content hash of a trial, twelve hex digits; `what` tells apart trials of one commit in one phase, such as seeds."""
+    return hashlib.sha256(json.dumps([run_id, arm, phase, commit, *map(str, what)]).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)

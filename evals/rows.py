@@ -1,0 +1,88 @@
+"""Trials and records as the text and bytes the ledger stores, and back, exactly."""
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from ..targets.errors import LedgerError
+from .trial import ProposalRecord, Run, Score, Trial, Verdict
+
+RunStatus = Literal["running", "interrupted", "done", "failed", "budget_exhausted", "no_signal"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run of the whole loop: what was asked for, and where it stands."""
+
+    id: str
+    target: str
+    commit: str
+    """The base commit, 40 hex digits."""
+    created: float
+    """Seconds since the epoch."""
+    status: RunStatus = "running"
+    reason: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values only."""
+
+
+def to_text(value: object) -> str:
+    """JSON of a row's body, sorted, ASCII only (a NUL or a lone surrogate in hostile text survives any database).
+
+    Raises: LedgerError for a number that is not finite or a value JSON does not have.
+    """
+    try:
+        return json.dumps(value, allow_nan=False, sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise LedgerError("a row holds a value the ledger cannot keep", found=str(error)) from error
+
+
+def encode_run(record: RunRecord) -> str:
+    return to_text(asdict(record))
+
+
+def decode_run(body: str) -> RunRecord:
+    return RunRecord(**json.loads(body))
+
+
+def encode_trial(trial: Trial) -> tuple[str, bytes]:
+    """Body, and the per-example values of all runs one after the other as little-endian doubles.
+
+    The values are kept apart because thousands of floats cost milliseconds as text and microseconds as bytes.
+    """
+    runs, blob = [], bytearray()
+    for run in trial.runs:
+        values = run.score.per_example if run.score else None
+        bare = replace(run, score=replace(run.score, per_example=None)) if run.score else run
+        runs.append(asdict(bare) | {"examples": None if values is None else len(values)})
+        blob += struct.pack(f"<{len(values or ())}d", *(values or ()))
+    body = asdict(replace(trial, runs=())) | {"runs": runs}
+    return to_text(body), bytes(blob)
+
+
+def decode_trial(body: str, blob: bytes) -> Trial:
+    fields = json.loads(body)
+    runs, at = [], 0
+    for row in fields.pop("runs"):
+        count = row.pop("examples")
+        values = None if count is None else struct.unpack_from(f"<{count}d", blob, at)
+        at += 8 * (count or 0)
+        score = row.pop("score")
+        if score:
+            score = Score(**{**score, "per_example": values})
+        runs.append(Run(**row, score=score))
+    verdicts = tuple(Verdict(**verdict) for verdict in fields.pop("verdicts"))
+    return Trial(**fields, runs=tuple(runs), verdicts=verdicts)
+
+
+def encode_proposal(record: ProposalRecord) -> str:
+    return to_text(asdict(record))
+
+
+def decode_proposal(body: str) -> ProposalRecord:
+    fields = json.loads(body)
+    evidence = tuple((file, line, note) for file, line, note in fields.pop("evidence"))
+    edits = tuple(fields.pop("edits"))
+    return ProposalRecord(**fields, evidence=evidence, edits=edits)
