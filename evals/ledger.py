@@ -154,16 +154,31 @@ class Ledger:
             body = encode_proposal(record)
             self._insert(connection, schema.proposals, run_id=record.run_id, id=record.id, body=body)
 
-    def set_branch(self, run_id: str, proposal_id: str, branch: str) -> None:
-        """Raises: LedgerError when there is no such proposal."""
+    def update_proposal(self, run_id: str, proposal_id: str, **changes: Any) -> ProposalRecord:
+        """The record with these fields changed, as its road goes on: commit, diff, kind, outcome, branch.
+
+        Raises: LedgerError when there is no such proposal.
+        """
         table = schema.proposals
         which = sa.and_(table.c.run_id == run_id, table.c.id == proposal_id)
         with self._write() as connection:
             body = connection.execute(sa.select(table.c.body).where(which).with_for_update()).scalar_one_or_none()
             if body is None:
                 raise LedgerError(f"no proposal {proposal_id} in run {run_id}", where=self._where)
-            record = replace(decode_proposal(body), branch=branch)
+            record = replace(decode_proposal(body), **changes)
             connection.execute(table.update().where(which).values(body=encode_proposal(record)))
+            return record
+
+    def set_branch(self, run_id: str, proposal_id: str, branch: str) -> None:
+        """Raises: LedgerError when there is no such proposal."""
+        self.update_proposal(run_id, proposal_id, branch=branch)
+
+    def proposal(self, run_id: str, proposal_id: str) -> ProposalRecord | None:
+        table = schema.proposals
+        query = sa.select(table.c.body).where(table.c.run_id == run_id, table.c.id == proposal_id)
+        with self._read() as connection:
+            body = connection.execute(query).scalar_one_or_none()
+        return decode_proposal(body) if body is not None else None
 
     def proposals(self, run_id: str) -> list[ProposalRecord]:
         """Proposals in the order they were added."""
