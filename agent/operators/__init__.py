@@ -1,0 +1,15 @@
+"""Typed edits: the only way anything changes a file. One operator a file, one line in the table."""
+
+from .base import Operator, TextOperator
+
+_ALL: tuple[Operator | TextOperator, ...] = (
+    # bug fixes and general edits
+    # literals: set_literal, set_config_value
+    # architecture
+    # prompts
+)
+
+OPERATORS: dict[str, Operator | TextOperator] = {operator.name: operator for operator in _ALL}
+"""Every operator by name; an `Edit` names one of these."""
+
+__all__ = ["OPERATORS", "Operator", "TextOperator"]
