@@ -1,14 +1,16 @@
 """What is studied, as data: `target.toml`, validated. Evaluation logic lives here, where no candidate reaches it."""
 
+import json
 import re
 import tomllib
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from .errors import TargetError
+from .mistakes import first_mistake
 from .tunable import Value
 
 PLACEHOLDERS = {
@@ -19,7 +21,7 @@ PLACEHOLDERS = {
 
 # Files that steer the interpreter, the tests or the build: no candidate may touch them, whatever `editable` says.
 ALWAYS_PROTECTED = (
-    ".git*", ".github/**", "**/conftest.py", "**/pytest.ini", "**/tox.ini", "**/setup.cfg", "**/setup.py",
+    "**/.git*", "**/conftest.py", "**/pytest.ini", "**/tox.ini", "**/setup.cfg", "**/setup.py",
     "**/pyproject.toml", "**/sitecustomize.py", "**/usercustomize.py", "**/*.pth", "**/*.lock",
     "**/requirements*.txt", "target.toml",
 )  # fmt: skip
@@ -36,8 +38,12 @@ def duration(value: object) -> object:
     return hours * 3600 + minutes * 60 + seconds
 
 
-Seconds = Annotated[float, BeforeValidator(duration), Field(gt=0)]
-Command = Annotated[tuple[str, ...], Field(min_length=1)]
+Seconds = Annotated[float, BeforeValidator(duration), Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Text = Annotated[str, Field(min_length=1)]
+Command = Annotated[tuple[Text, ...], Field(min_length=1)]
+Globs = tuple[Text, ...]
+SeedList = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)]
 
 
 class _Part(BaseModel):
@@ -60,9 +66,9 @@ class Steps(_Part):
 
 
 class Metric(_Part):
-    name: str
+    name: Text
     direction: Literal["maximize", "minimize"]
-    file: str = "metrics.json"
+    file: Text = "metrics.json"
     """JSON object written to {out} by the last step; `name` is looked up at its top level. May also hold
     `per_example`: a list of finite numbers whose mean is the metric, in the order of the labels."""
     stdout: str | None = None
@@ -70,9 +76,9 @@ class Metric(_Part):
 
 
 class Split(_Part):
-    inputs: str
+    inputs: Text
     """Folder or file without labels: relative to target.toml, or `repo:PATH` for one of the base commit."""
-    labels: str
+    labels: Text
 
 
 class Splits(_Part):
@@ -84,8 +90,8 @@ class Splits(_Part):
 
 
 class Seeds(_Part):
-    search: tuple[int, ...] = (0, 1)
-    confirm: tuple[int, ...] = (100, 101, 102, 103, 104, 105)
+    search: SeedList = (0, 1)
+    confirm: SeedList = (100, 101, 102, 103, 104, 105)
     """Fresh ones, shared by every arm. Fewer than six can never reach a two-sided sign-flip p below 0.05."""
 
 
@@ -93,10 +99,10 @@ class Limits(_Part):
     """What one step may use."""
 
     timeout: Seconds = 600.0
-    memory_mb: int = Field(4096, gt=0)
-    disk_mb: int = Field(1024, gt=0)
-    processes: int = Field(256, gt=0)
-    threads: int = Field(1, gt=0)
+    memory_mb: int = Field(default=4096, gt=0)
+    disk_mb: int = Field(default=1024, gt=0)
+    processes: int = Field(default=256, gt=0)
+    threads: int = Field(default=1, gt=0)
     """OMP_NUM_THREADS and its kin inside: one device slot is this many cores."""
     gpu: bool = False
 
@@ -117,8 +123,8 @@ class Environment(_Part):
 
 class TunableOverride(_Part):
     enabled: bool = True
-    low: float | None = None
-    high: float | None = None
+    low: Finite | None = None
+    high: Finite | None = None
     log: bool | None = None
     choices: tuple[Value, ...] | None = None
 
@@ -126,20 +132,20 @@ class TunableOverride(_Part):
 class Target(_Part):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     description: str = ""
-    repo: str = "repo"
+    repo: Text = "repo"
     """Folder relative to target.toml, absolute path, or git URL."""
-    commit: str | None = None
+    commit: Text | None = None
     """Base commit; HEAD of `repo` when not given. Required for a URL."""
     steps: Steps
     metric: Metric
-    data: str | None = None
+    data: Text | None = None
     """What {data} shows: training data only. Relative to target.toml, or `repo:PATH`."""
     splits: Splits | None = None
-    hidden: tuple[str, ...] = ()
+    hidden: Globs = ()
     """Globs of the repository left out of every candidate's tree, such as committed test labels."""
-    editable: tuple[str, ...] = Field(min_length=1)
-    """Globs of files a candidate may change."""
-    protected: tuple[str, ...] = ()
+    editable: Annotated[Globs, Field(min_length=1)]
+    """Globs of files a candidate may change, such as `src/**` and `!src/evaluate.py`: `!` takes files out again."""
+    protected: Globs = ()
     """Globs no candidate may change, such as the evaluator; kept apart from `editable`."""
     seeds: Seeds = Seeds()
     limits: Limits = Limits()
@@ -159,3 +165,36 @@ class Target(_Part):
     def integrity(self) -> Literal["separate", "same-process"]:
         """Whether candidate code ever runs in the process that reports the metric."""
         return "separate" if self.steps.score else "same-process"
+
+
+def read_target(path: Path) -> Target:
+    """The target described by a target.toml, given as that file or as its folder.
+
+    Raises: TargetError for the first mistake, in one line: file, key, what was wanted, what was found.
+    """
+    from .rules import check_rules  # late: the rules are about the classes above
+
+    file = path / "target.toml" if path.is_dir() else path
+    try:
+        # Strict JSON rules: the text "600" is no number and 1 is no switch, but a list may become a tuple.
+        body = json.dumps(_parse(file), default=str)
+        target = Target.model_validate_json(body, strict=True)
+    except ValidationError as error:
+        raise first_mistake(error, Target, str(file)) from None
+    target._home = file.resolve().parent
+    check_rules(target, str(file))
+    return target
+
+
+def _parse(file: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        raise TargetError("there is no target.toml", where=str(file), fix="branchlab init PATH_OF_REPOSITORY") from None
+    except OSError as error:
+        raise TargetError("cannot be read", found=error.strerror or str(error), where=str(file)) from None
+    except UnicodeDecodeError as error:
+        found = f"byte {error.object[error.start]:#x} at offset {error.start}"
+        raise TargetError("not UTF-8 text", found=found, where=str(file)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise TargetError("not valid TOML", found=str(error), where=str(file)) from None
