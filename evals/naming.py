@@ -21,6 +21,8 @@ def trial_title(
     if trial.proposal_id is None:
         return moved or "the code as it is"
     record = proposals.get(trial.proposal_id)
+    if record and moved and record.kind == "hyperparameter":
+        return moved  # its title says the same with less
     title = record.title if record else f"proposal {trial.proposal_id}"
     return f"{title}, with {moved}" if moved else title
 
