@@ -47,6 +47,8 @@ class Run:
     """Hash over what training wrote; predictions of later splits must come from these very bytes."""
     started: float = 0.0
     """Seconds since the epoch."""
+    evaluator_sha256: str | None = None
+    """Hash over the pristine evaluator and the labels that made the score; None for a same-process target."""
 
 
 @dataclass(frozen=True, slots=True)

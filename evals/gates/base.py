@@ -8,6 +8,7 @@ from ..trial import Run, Verdict
 
 
 class Gate(Protocol):
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def judge(self, target: Target, runs: Sequence[Run], incumbent: Sequence[Run]) -> Verdict: ...

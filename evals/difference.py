@@ -1,0 +1,148 @@
+"""How much better one side's runs are than the other's, paired by seed, with an interval."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .trial import Run
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LEVEL = 0.95
+_ROUNDING = 1e-12
+"""Below this share of the values themselves a spread is rounding, not variance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Positive is better, whatever the metric's direction."""
+
+    mean: float | None
+    """Over the common seeds; None when there are none."""
+    low: float | None
+    high: float | None
+    """95 % interval; None when the runs cannot give one, and then nothing may be claimed."""
+    n: int
+    """Common seeds with a score on both sides."""
+    method: str
+    """How the interval was made, in words."""
+    tie: bool
+    """The interval contains 0, or there is none."""
+    unpaired: int = 0
+    """Runs left out: the seed has no score on one of the sides."""
+
+
+def difference(candidate: Sequence[Run], reference: Sequence[Run], direction: str) -> Difference:
+    """Mean paired difference over the common seeds, and its interval.
+
+    Without per-example values: Student's t over the seeds. With per-example values of equal length on both sides the
+    interval covers both sources of luck, the seeds that were drawn and the examples that were drawn (Bouthillier et al.
+    2021 on why more than one source counts): see `crossed_half_width`.
+
+    Fewer than two common seeds give no interval. Neither do seeds that all show the same difference other than 0, when
+    there are no per-example values: nothing then says how far luck could have moved it.
+    """
+    sign = 1.0 if direction == "maximize" else -1.0
+    pairs = _pairs(candidate, reference)
+    left_out = len(candidate) + len(reference) - 2 * len(pairs)
+    if not pairs:
+        return Difference(None, None, None, 0, "no common seed has a score on both sides", True, left_out)
+    gains = [sign * (mine.score.value - theirs.score.value) for mine, theirs in pairs if mine.score and theirs.score]
+    mean, low, high, method = _interval(gains, _examples(pairs, sign), _scale(pairs))
+    tie = low is None or high is None or low <= 0.0 <= high
+    return Difference(mean, low, high, len(gains), method, tie, left_out)
+
+
+def sign_flip_floor(n: int) -> float:
+    """The smallest two-sided p that flipping the signs of n paired differences can reach: 2 / 2^n."""
+    return min(1.0, 2.0 / 2.0**n)
+
+
+def _pairs(candidate: Sequence[Run], reference: Sequence[Run]) -> list[tuple[Run, Run]]:
+    """Runs of the same seed and split that both have a score, by seed."""
+    theirs = {(run.split, run.seed): run for run in reference if run.score is not None}
+    mine = {(run.split, run.seed): run for run in candidate if run.score is not None}
+    return [(mine[key], theirs[key]) for key in sorted(mine.keys() & theirs.keys())]
+
+
+def _scale(pairs: Sequence[tuple[Run, Run]]) -> float:
+    return max(abs(run.score.value) for pair in pairs for run in pair if run.score)
+
+
+def _examples(pairs: Sequence[tuple[Run, Run]], sign: float) -> "NDArray[np.float64] | None":
+    """Differences, seeds x examples; None unless every run has the same number of per-example values, two or more."""
+    import numpy as np
+
+    values = [run.score.per_example for pair in pairs for run in pair if run.score]
+    lengths = {len(v) if v is not None else 0 for v in values}
+    if len(lengths) != 1 or max(lengths) < 2:
+        return None
+    table = np.array(values, dtype=np.float64)
+    return np.asarray(sign * (table[0::2] - table[1::2]), dtype=np.float64)
+
+
+def _interval(
+    gains: Sequence[float], examples: "NDArray[np.float64] | None", scale: float
+) -> tuple[float, float | None, float | None, str]:
+    n = len(gains)
+    mean = math.fsum(gains) / n
+    if n < 2:
+        return mean, None, None, "no interval: one common seed shows no spread"
+    rounding = _ROUNDING * scale
+    seeds_vary = max(gains) - min(gains) > rounding
+    if examples is not None and bool(abs(examples).max() > rounding):
+        half = crossed_half_width(examples)
+        return mean, mean - half, mean + half, f"paired over {n} seeds x {examples.shape[1]} examples, crossed"
+    if seeds_vary:
+        half = _quantile(n - 1) * _standard_error(gains)
+        return mean, mean - half, mean + half, f"paired t over {n} seeds"
+    if abs(mean) <= rounding:
+        return 0.0, 0.0, 0.0, f"identical on {n} seeds"
+    return mean, None, None, f"no interval: the same difference on all {n} seeds, and no per-example values"
+
+
+def crossed_half_width(differences: "NDArray[np.float64]") -> float:
+    """Half the width of the interval of the mean of a seeds x examples table, both drawn at random.
+
+    The table is X[s, e] = mu + A[s] + B[e] + E[s, e] (two-way crossed, one value a cell), so with S seeds, N examples and
+    the usual mean squares MS_A, MS_B, MS_E:
+
+        Var(mean) = (MS_A + MS_B - MS_E) / (S N)        (Searle, Casella & McCulloch 1992, section 4.7)
+
+    with Satterthwaite's (1946) degrees of freedom. MS_E is taken off only as far as neither source alone would look
+    more certain than it is, and the interval is never narrower than Student's t over the seeds, because with few seeds
+    MS_A is small by chance too often for Satterthwaite to notice.
+    """
+    import numpy as np
+
+    seeds, examples = differences.shape
+    mean = differences.mean()
+    rows = differences.mean(axis=1)
+    columns = differences.mean(axis=0)
+    residual = differences - rows[:, None] - columns[None, :] + mean
+    ms_seeds = examples * float(np.sum((rows - mean) ** 2)) / (seeds - 1)
+    ms_examples = seeds * float(np.sum((columns - mean) ** 2)) / (examples - 1)
+    dof_residual = (seeds - 1) * (examples - 1)
+    ms_residual = min(float(np.sum(residual**2)) / dof_residual, ms_seeds, ms_examples)
+    squares = ms_seeds + ms_examples - ms_residual
+    if squares <= 0.0:
+        return 0.0
+    spread = ms_seeds**2 / (seeds - 1) + ms_examples**2 / (examples - 1) + ms_residual**2 / dof_residual
+    both = _quantile(squares**2 / spread) * math.sqrt(squares / (seeds * examples))
+    seeds_alone = _quantile(seeds - 1) * math.sqrt(ms_seeds / (seeds * examples))
+    return max(both, seeds_alone)
+
+
+def _standard_error(values: Sequence[float]) -> float:
+    n = len(values)
+    mean = math.fsum(values) / n
+    return math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1) / n)
+
+
+def _quantile(degrees: float) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, 0.5 + LEVEL / 2))
