@@ -15,7 +15,8 @@ class Symbol:
 
     name: str
     """Qualified inside its file: `Net.forward`."""
-    kind: Literal["class", "function", "constant"]
+    kind: Literal["class", "function", "constant", "module"]
+    """`module`: code at the top of a script that has a role, such as a training loop below `__main__`; its name is empty."""
     file: str
     line: int
     end_line: int

@@ -1,0 +1,208 @@
+"""Facts of a file from its libcst tree: the lossless reading, for the files that may be edited."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import libcst as cst
+from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
+
+from .ast_facts import MIN_TEXT
+from .code_map import Call, Import, Symbol
+from .facts import FileFacts, Text, absolute_module, short
+
+
+def cst_facts(file: str, module: cst.Module) -> FileFacts:
+    """Symbols, imports, calls and long strings of one parsed file."""
+    reader = _Reader(file, module)
+    MetadataWrapper(module, unsafe_skip_copy=True).visit(reader)
+    return FileFacts(
+        file,
+        "cst",
+        tuple(reader.symbols),
+        reader.bases,
+        tuple(reader.imports),
+        tuple(reader.calls),
+        tuple(reader.texts),
+        any(isinstance(node, cst.If) and is_main(node.test) for node in module.body),
+    ).resolved()
+
+
+class _Reader(cst.CSTVisitor):
+    METADATA_DEPENDENCIES = (PositionProvider,)
+
+    def __init__(self, file: str, module: cst.Module) -> None:
+        self.file = file
+        self.module = module
+        self.scope: list[str] = []
+        self.constant = ""
+        self.symbols: list[Symbol] = []
+        self.bases: dict[str, tuple[str, ...]] = {}
+        self.imports: list[Import] = []
+        self.calls: list[Call] = []
+        self.texts: list[Text] = []
+
+    @property
+    def here(self) -> str:
+        return ".".join(self.scope)
+
+    def visit_Module(self, node: cst.Module) -> bool:
+        for statement in without_docstring(node.body):
+            statement.visit(self)
+        return False
+
+    def visit_ClassDef(self, node: cst.ClassDef) -> bool:
+        for part in [*node.decorators, *node.bases, *node.keywords]:
+            part.visit(self)
+        name = ".".join([*self.scope, node.name.value])
+        bases = tuple(self._code(base.value) for base in node.bases if not base.star)
+        self._symbol(name, "class", node, short(f"class {node.name.value}({', '.join(bases)})"))
+        self.bases[name] = bases
+        self._body(node.name.value, node.body)
+        return False
+
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
+        for part in [*node.decorators, node.params, *([node.returns] if node.returns else [])]:
+            part.visit(self)
+        signature = short(f"{node.name.value}({self.module.code_for_node(node.params)})")
+        self._symbol(".".join([*self.scope, node.name.value]), "function", node, signature)
+        self._body(node.name.value, node.body)
+        return False
+
+    def visit_SimpleStatementLine(self, node: cst.SimpleStatementLine) -> bool:
+        for statement in node.body:
+            named = constant_of(statement) if not self.scope else None
+            if named and self._at_top(node):
+                name, value = named
+                self._symbol(name, "constant", statement, short(f"{name} = {self._code(value)}"))
+                self.constant = name
+            statement.visit(self)
+            self.constant = ""
+        return False
+
+    def visit_Import(self, node: cst.Import) -> bool:
+        for alias in node.names:
+            name = self._code(alias.name)
+            bound = self._code(alias.asname.name) if alias.asname else name.partition(".")[0]
+            self.imports.append(Import(self.file, self._range(node).start.line, name, None, bound))
+        return False
+
+    def visit_ImportFrom(self, node: cst.ImportFrom) -> bool:
+        line = self._range(node).start.line
+        module = absolute_module(self.file, self._code(node.module) if node.module else "", len(node.relative))
+        if isinstance(node.names, cst.ImportStar):
+            self.imports.append(Import(self.file, line, module, "*", "*"))
+            return False
+        for alias in node.names:
+            name = self._code(alias.name)
+            bound = self._code(alias.asname.name) if alias.asname else name
+            self.imports.append(Import(self.file, line, module, name, bound))
+        return False
+
+    def visit_Call(self, node: cst.Call) -> None:
+        keywords = {
+            argument.keyword.value if argument.keyword else "**": self._code(argument.value, one_line=False)
+            for argument in node.args
+            if argument.keyword or argument.star == "**"
+        }
+        positional = sum(argument.keyword is None and argument.star != "**" for argument in node.args)
+        line = self._range(node).start.line
+        self.calls.append(Call(self.file, line, self.here, self._code(node.func), positional, keywords))
+
+    def visit_SimpleString(self, node: cst.SimpleString) -> None:
+        value = node.evaluated_value
+        if isinstance(value, str):
+            self._text(node, value, ())
+
+    def visit_FormattedString(self, node: cst.FormattedString) -> bool:
+        self._text(node, *self._pieces(node))
+        return True
+
+    def visit_ConcatenatedString(self, node: cst.ConcatenatedString) -> bool:
+        self._text(node, *self._pieces(node))
+        return False
+
+    def _pieces(self, node: cst.BaseExpression) -> tuple[str, tuple[str, ...]]:
+        """The text of a string as the program sees it, with `{expression}` for each field."""
+        match node:
+            case cst.ConcatenatedString(left=left, right=right):
+                first, second = self._pieces(left), self._pieces(right)
+                return first[0] + second[0], first[1] + second[1]
+            case cst.SimpleString(evaluated_value=str() as value):
+                return value, ()
+            case cst.FormattedString(parts=parts):
+                fields = tuple(self._code(p.expression) for p in parts if isinstance(p, cst.FormattedStringExpression))
+                return "".join(self._piece(part, node) for part in parts), fields
+        return "", ()
+
+    def _piece(self, part: cst.BaseFormattedStringContent, node: cst.FormattedString) -> str:
+        if not isinstance(part, cst.FormattedStringExpression):
+            return _plain(part, node)
+        field = "{" + self._code(part.expression) + "}"
+        return f"{self._code(part.expression)}={field}" if part.equal else field
+
+    def _at_top(self, line: cst.SimpleStatementLine) -> bool:
+        return any(line is statement for statement in self.module.body)
+
+    def _symbol(
+        self, name: str, kind: Literal["class", "function", "constant"], node: cst.CSTNode, signature: str
+    ) -> None:
+        span = self._range(node)
+        self.symbols.append(Symbol(name, kind, self.file, span.start.line, span.end.line, signature))
+
+    def _body(self, name: str, body: cst.BaseSuite) -> None:
+        self.scope.append(name)
+        for statement in without_docstring(body.body):
+            statement.visit(self)
+        self.scope.pop()
+
+    def _text(self, node: cst.CSTNode, text: str, fields: tuple[str, ...]) -> None:
+        if len(text) >= MIN_TEXT:
+            self.texts.append(Text(self._range(node).start.line, self.here or self.constant, text, fields))
+
+    def _range(self, node: cst.CSTNode) -> CodeRange:
+        span: CodeRange = self.get_metadata(PositionProvider, node)
+        return span
+
+    def _code(self, node: cst.CSTNode, *, one_line: bool = True) -> str:
+        own_brackets = isinstance(node, cst.Tuple | cst.GeneratorExp) or not isinstance(node, cst.BaseExpression)
+        bare = node if own_brackets else node.with_changes(lpar=(), rpar=())
+        code = self.module.code_for_node(bare)
+        return short(code) if one_line else code
+
+
+def constant_of(statement: cst.CSTNode) -> tuple[str, cst.BaseExpression] | None:
+    """Name and value of `NAME = value` or `NAME: type = value`."""
+    match statement:
+        case cst.Assign(targets=[cst.AssignTarget(target=cst.Name(value=name))], value=value):
+            return name, value
+        case cst.AnnAssign(target=cst.Name(value=name), value=cst.BaseExpression() as value):
+            return name, value
+    return None
+
+
+def without_docstring(body: Sequence[cst.CSTNode]) -> Sequence[cst.CSTNode]:
+    match body:
+        case [cst.SimpleStatementLine(body=[cst.Expr(value=cst.SimpleString() | cst.ConcatenatedString())]), *rest]:
+            return rest
+    return body
+
+
+def is_main(test: cst.BaseExpression) -> bool:
+    """`__name__ == "__main__"`."""
+    match test:
+        case cst.Comparison(left=cst.Name(value="__name__"), comparisons=[cst.ComparisonTarget(comparator=text)]):
+            return isinstance(text, cst.SimpleString) and text.evaluated_value == "__main__"
+    return False
+
+
+def _plain(part: cst.BaseFormattedStringContent, node: cst.FormattedString) -> str:
+    """A literal piece of an f-string with its escapes undone; as it stands where that cannot be done."""
+    if not isinstance(part, cst.FormattedStringText):
+        return ""
+    text = part.value.replace("{{", "{").replace("}}", "}")
+    prefix = "r" if "r" in node.prefix else ""
+    try:
+        value = cst.SimpleString(f"{prefix}{node.quote}{text}{node.quote}").evaluated_value
+    except (cst.CSTValidationError, SyntaxError, ValueError):
+        return text
+    return value if isinstance(value, str) else text
