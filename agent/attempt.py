@@ -1,0 +1,153 @@
+"""One trial from commit to row: run its seeds, put the gates' questions, write it down. Called in a slot's thread.
+
+The row is written here and not by the graph, so that a trial that ended is in the ledger whatever happens next.
+"""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Literal
+
+from ..evals.gates import GATES
+from ..evals.noise import noise_of
+from ..evals.trial import Arm, Decision, Phase, Run, Trial, Verdict
+from ..targets.errors import SandboxError
+from .lab import Lab
+from .policy import hopeless
+
+SplitName = Literal["search", "confirm", "sealed"]
+SPLIT_OF: dict[Phase, SplitName] = {
+    "calibrate": "search", "search": "search", "confirm": "confirm", "sealed": "sealed",
+}  # fmt: skip
+INFRASTRUCTURE_TRIES = 2
+
+
+class Interrupted(Exception):  # noqa: N818  (not an error: nothing went wrong)
+    """The run is being stopped; what was cut off leaves no row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What to run. Its id is a hash of all of it, so the same attempt is the same row."""
+
+    arm: Arm
+    phase: Phase
+    commit: str
+    parent: str
+    seeds: tuple[int, ...]
+    proposal_id: str | None = None
+    params: tuple[tuple[str, float | int | bool | str], ...] = ()
+
+    def id(self, run_id: str) -> str:
+        body = [run_id, self.arm, self.phase, self.commit, self.seeds, self.proposal_id]
+        return hashlib.sha256(json.dumps(body).encode()).hexdigest()[:12]
+
+
+def perform(lab: Lab, attempt: Attempt) -> Trial:
+    """The finished trial, already in the ledger.
+
+    Raises:
+        Interrupted: the run is stopping.
+        SandboxError: the sandbox itself failed twice on this run.
+    """
+    trial_id = attempt.id(lab.run_id)
+    done = lab.journal.trial(trial_id)
+    if done:
+        return done
+    runs, taken = _runs(lab, attempt)
+    verdicts, decision = _decide(lab, attempt, runs)
+    trial = Trial(
+        id=trial_id,
+        run_id=lab.run_id,
+        arm=attempt.arm,
+        phase=attempt.phase,
+        commit=attempt.commit,
+        parent=attempt.parent,
+        params=dict(attempt.params),
+        proposal_id=attempt.proposal_id,
+        runs=tuple(runs),
+        verdicts=verdicts,
+        decision=decision,
+        device_seconds=sum(run.device_seconds for run in runs),
+        taken_from=taken,
+        created=time.time(),
+    )
+    lab.journal.add(trial)
+    return trial
+
+
+def _runs(lab: Lab, attempt: Attempt) -> tuple[list[Run], str | None]:
+    """One run a seed, those already known not run again; stops at the first that makes the rest pointless."""
+    split = SPLIT_OF[attempt.phase]
+    runs: list[Run] = []
+    sources: set[str] = set()
+    tree: Path | None = None
+    try:
+        for seed in attempt.seeds:
+            known = lab.journal.known(attempt.commit, seed, split)
+            if known:
+                sources.add(known[0])
+                runs.append(known[1])
+            else:
+                sources.add("")
+                tree = tree or lab.tree(attempt.commit)
+                runs.append(_run(lab, attempt, tree, seed))
+            if runs[-1].score is None or _pointless(lab, attempt, runs):
+                break
+    finally:
+        if tree:
+            shutil.rmtree(tree, ignore_errors=True)
+    return runs, sources.pop() or None if len(sources) == 1 else None
+
+
+def _run(lab: Lab, attempt: Attempt, tree: Path, seed: int) -> Run:
+    keep = attempt.phase == "confirm"
+    for _ in range(INFRASTRUCTURE_TRIES):
+        if lab.stopping.is_set():
+            raise Interrupted
+        run = lab.judge.run(tree, attempt.commit, seed, SPLIT_OF[attempt.phase], keep_model=keep)
+        if lab.stopping.is_set():
+            lab.journal.ledger.charge_device(lab.run_id, attempt.arm, seconds=run.device_seconds, purpose="cut off by a stop")
+            raise Interrupted
+        if run.status != "sandbox_failed":
+            return run
+        lab.journal.ledger.charge_device(lab.run_id, attempt.arm, seconds=run.device_seconds, purpose="sandbox failed")
+    raise SandboxError("the sandbox failed twice on one run", found=run.reason, fix="run `branchlab doctor`")
+
+
+def _pointless(lab: Lab, attempt: Attempt, runs: Sequence[Run]) -> bool:
+    """Whether the first seed already lost by so much that the others would be wasted; the same rule for every arm."""
+    if attempt.phase != "search" or len(runs) != 1 or runs[0].score is None:
+        return False
+    baseline = [run for t in lab.journal.trials("baseline", "calibrate") for run in t.runs]
+    noise = noise_of(baseline)
+    if noise is None:
+        return False
+    return hopeless(runs[0].score.value, noise.mean, noise.sd, lab.target.metric.direction)
+
+
+def _decide(lab: Lab, attempt: Attempt, runs: Sequence[Run]) -> tuple[tuple[Verdict, ...], Decision]:
+    failed = next((run for run in runs if run.score is None), None)
+    if failed:
+        return (Verdict("runs", False, f"{failed.status}: {failed.reason}"),), "crash"
+    if attempt.phase != "search":
+        return (), "keep"
+    incumbent = lab.journal.runs(attempt.parent, [run.seed for run in runs], SPLIT_OF[attempt.phase])
+    if attempt.arm == "edits":
+        verdicts = tuple(gate.judge(lab.target, runs, incumbent) for gate in GATES.values())
+    else:
+        verdicts = (_better(lab, runs, incumbent),)
+    return verdicts, "keep" if all(v.passed for v in verdicts) and len(runs) == len(attempt.seeds) else "discard"
+
+
+def _better(lab: Lab, runs: Sequence[Run], incumbent: Sequence[Run]) -> Verdict:
+    """A tuner's own rule: the better mean, as the tuner itself sees it. The confirm split has the last word."""
+    mine = fmean(run.score.value for run in runs if run.score)
+    theirs = fmean([run.score.value for run in incumbent if run.score] or [mine])
+    passed = mine > theirs if lab.target.metric.direction == "maximize" else mine < theirs
+    return Verdict("better mean", passed, f"{mine:.5g} against {theirs:.5g} of the code it started from")

@@ -1,0 +1,66 @@
+"""The loop, on one screen. Every node calls one function; ids are in the state, facts in the ledger.
+
+    read ─ calibrate ─┬─ propose ─┐                      ┌─ judge ─┐
+                      ├─ merge ───┼─ check ─ branch ─ run ┤         ├─ (next) … confirm ─ seal ─ report
+                      └─ tune ────┘      └── refused ─────┴─────────┘
+
+The arms are interleaved: `next_step` sends each free device slot to the arm that has used least of its share.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .lab import Lab
+from .nodes.attempting import branch, check
+from .nodes.finishing import confirm, report, seal
+from .nodes.ideas import merge, propose
+from .nodes.reading import calibrate, read
+from .nodes.running import judge, run
+from .nodes.state import IDLE, State
+from .nodes.steering import after_check, after_run, next_step
+from .nodes.tuning import tune
+
+if TYPE_CHECKING:
+    from langgraph.graph.state import CompiledStateGraph
+
+STEPS = ["propose", "merge", "tune", "run", "confirm"]
+
+
+def build(lab: Lab, checkpointer: Any) -> "CompiledStateGraph[State, Any, State, State]":
+    from langgraph.graph import END, START, StateGraph
+
+    graph = StateGraph(State)
+    nodes: tuple[Callable[[Lab, State], State], ...] = (
+        read, calibrate, propose, merge, tune, check, branch, run, judge, confirm, seal, report,
+    )  # fmt: skip
+    for node in nodes:
+        graph.add_node(node.__name__, partial(node, lab))  # type: ignore[call-overload]
+    graph.add_edge(START, "read")
+    graph.add_edge("read", "calibrate")
+    graph.add_conditional_edges("calibrate", partial(next_step, lab), STEPS)
+    for idea in ("propose", "merge", "tune"):
+        graph.add_edge(idea, "check")
+    graph.add_conditional_edges("check", partial(after_check, lab), ["branch", *STEPS])
+    graph.add_edge("branch", "run")
+    graph.add_conditional_edges("run", partial(after_run, lab), ["judge", *STEPS])
+    graph.add_conditional_edges("judge", partial(next_step, lab), STEPS)
+    graph.add_edge("confirm", "seal")
+    graph.add_edge("seal", "report")
+    graph.add_edge("report", END)
+    return graph.compile(checkpointer=checkpointer)
+
+
+def drive(lab: Lab, checkpoints: Path) -> None:
+    """Runs the graph to its end, from its last checkpoint where there is one."""
+    import sqlite3
+    from contextlib import closing
+
+    from langgraph.checkpoint.sqlite import SqliteSaver
+
+    config: Any = {"configurable": {"thread_id": lab.run_id}, "recursion_limit": 1_000_000}
+    with closing(sqlite3.connect(checkpoints, check_same_thread=False)) as connection:
+        graph = build(lab, SqliteSaver(connection))
+        begun = graph.get_state(config).next
+        graph.invoke(None if begun else IDLE, config, durability="sync")

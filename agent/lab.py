@@ -1,0 +1,154 @@
+"""Everything one run works with, opened once and closed once; the nodes of the graph are functions of it."""
+
+import shutil
+import threading
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..evals.judge import Judge
+from ..evals.trial import Arm, Score, Trial
+from ..evals.tuners import Tuner, make_tuner
+from ..sandbox.runner import Runner
+from ..targets.checkout import Checkout
+from ..targets.target import Target
+from ..targets.tunable import Tunable
+from .code_map import CodeMap
+from .events import Event
+from .journal import Journal
+from .live import LiveView
+from .models.base import Model
+from .policy import SEARCH_ARMS, Plan, make_plan, mean_score
+from .proposal import Proposal
+from .proposers.base import Proposer
+from .read import read_code
+from .slots import Slots
+from .tunables import find_tunables
+
+TUNER_OF: dict[Arm, str] = {"random": "random", "tuner": "tpe", "edits+tuner": "tpe"}
+CALIBRATION_RUNS = 3
+"""Baseline runs before anything else: two give a spread, three one that can be believed a little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked of one run. JSON values only: it is stored with the run and read again on resume."""
+
+    budget_seconds: float
+    jobs: int = 1
+    sandbox: str = "auto"
+    model: str = ""
+    arms: tuple[Arm, ...] = SEARCH_ARMS
+    seed: int = 0
+    """Of the tuners; the seeds of training are the target's."""
+
+
+@dataclass
+class Lab:
+    run_id: str
+    target: Target
+    options: Options
+    checkout: Checkout
+    journal: Journal
+    runner: Runner
+    judge: Judge
+    slots: Slots
+    view: LiveView
+    folder: Path
+    """`<home>/runs/<run>`."""
+    structured: Sequence[Proposer] = ()
+    """Proposers that need no model, in the order they are asked."""
+    modelled: Proposer | None = None
+    model: Model | None = None
+    plan: Plan | None = None
+    stopping: threading.Event = field(default_factory=threading.Event)
+    started: dict[str, Arm] = field(default_factory=dict)
+    """Trials handed to the slots and not yet back, with the arm they are charged to."""
+    orphans: list[str] = field(default_factory=list)
+    """Proposals a stop left without a trial; see `Journal.orphans`."""
+    exhausted: set[str] = field(default_factory=set)
+    """Parents for which no proposer has anything left, and arms whose whole space was tried."""
+    ideas: dict[str, list[Proposal]] = field(default_factory=dict)
+    """What the proposers that need no model found in a commit."""
+    changes: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    """Changed files of a checked proposal, until it is a commit."""
+    _codes: dict[str, CodeMap] = field(default_factory=dict)
+    _spaces: dict[str, dict[str, Tunable]] = field(default_factory=dict)
+    _tuners: dict[Arm, Tuner] = field(default_factory=dict)
+    _git: threading.Lock = field(default_factory=threading.Lock)
+
+    # reading
+
+    def code(self, commit: str) -> CodeMap:
+        """The code map of a commit, read once."""
+        if commit not in self._codes:
+            entry = [word for word in self.target.steps.train if word.endswith(".py")]
+            self._codes[commit] = read_code(commit, self.checkout.tree(commit), entry)
+        return self._codes[commit]
+
+    def space(self, commit: str) -> dict[str, Tunable]:
+        """What a tuner may turn in the code of a commit, by name."""
+        if commit not in self._spaces:
+            self._spaces[commit] = {t.name: t for t in find_tunables(self.code(commit), self.target)}
+        return self._spaces[commit]
+
+    def tree(self, commit: str) -> Path:
+        """A fresh plain tree of the commit; the caller deletes it."""
+        folder = self.folder / "scratch" / f"tree-{uuid.uuid4().hex[:12]}"
+        with self._git:
+            self.checkout.materialise(commit, folder, leave_out=self.target.hidden)
+        return folder
+
+    # the plan and the tuners
+
+    def in_flight(self) -> dict[Arm, float]:
+        """Expected charges of the trials now in the slots."""
+        cost = self.the_plan.run_seconds * len(self.target.seeds.search)
+        return {arm: cost * sum(a == arm for a in self.started.values()) for arm in self.started.values()}
+
+    @property
+    def the_plan(self) -> Plan:
+        """The plan, made again from the ledger when this process did not make it."""
+        if self.plan is None:
+            self.plan = self._make_plan()
+        return self.plan
+
+    def _make_plan(self) -> Plan:
+        baseline = [run for t in self.journal.trials("baseline", "calibrate") for run in t.runs]
+        spent = sum(run.device_seconds for run in baseline)
+        seeds = self.target.seeds
+        total = self.options.budget_seconds * self.options.jobs
+        return make_plan(total, spent, spent / len(baseline), seeds.confirm, self.options.arms, len(seeds.search))
+
+    def tuner(self, arm: Arm, parent: str) -> Tuner:
+        """The arm's tuner over the space of `parent`, told everything the journal holds of it."""
+        if arm not in self._tuners:
+            space = tuple(self.space(parent).values())
+            direction = self.target.metric.direction
+            self._tuners[arm] = make_tuner(TUNER_OF[arm], space, seed=self.options.seed, direction=direction)
+            asked = {row.id for row in self.journal.proposals(arm) if row.proposer == TUNER_OF[arm]}
+            for trial in self.journal.trials(arm, "search"):
+                if trial.proposal_id in asked:
+                    self.tell(trial, parent)
+        return self._tuners[arm]
+
+    def tell(self, trial: Trial, parent: str) -> None:
+        """Tells the arm's tuner of a trial it asked for: the mean over its seeds, or None."""
+        defaults = {name: tunable.default for name, tunable in self.space(parent).items()}
+        value = mean_score(trial)
+        score = None if value is None else Score(self.target.metric.name, value)
+        self.tuner(trial.arm, parent).tell({**defaults, **trial.params}, score)
+
+    # the rest
+
+    def say(self, event: Event) -> None:
+        self.view.handle(event)
+
+    def close(self) -> None:
+        """Kills what runs, waits for the slots, removes scratch. What is in the ledger stays."""
+        self.stopping.set()
+        self.runner.cancel()
+        self.slots.close()
+        self.checkout.close()
+        shutil.rmtree(self.folder / "scratch", ignore_errors=True)

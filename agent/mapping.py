@@ -1,0 +1,33 @@
+"""`branchlab map`: what was understood of a target's code."""
+
+import json
+from pathlib import Path
+
+import click
+
+from ..targets.checkout import Checkout
+from ..targets.find import find_target
+from .map_view import map_json, render_map
+from .proposers.defects import find_defects
+from .read import read_code
+from .session import prepare_home
+from .tunables import find_tunables
+
+
+def show_map(ref: str, home: Path, *, as_json: bool) -> None:
+    """Prints the map of the target's base commit."""
+    home = prepare_home(home)
+    target = find_target(ref, home)
+    checkout = Checkout.open(target, home)
+    try:
+        entry = [word for word in target.steps.train if word.endswith(".py")]
+        code = read_code(checkout.base, checkout.tree(checkout.base), entry)
+    finally:
+        checkout.close()
+    tunables, findings = find_tunables(code, target), find_defects(code)
+    if as_json:
+        click.echo(json.dumps(map_json(code, tunables, findings)))
+        return
+    from rich.console import Console
+
+    Console().print(render_map(code, tunables, findings))

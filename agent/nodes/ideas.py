@@ -1,0 +1,111 @@
+"""The edits arm: what to try next, and on which commit."""
+
+from dataclasses import replace
+
+from ...evals.trial import ProposalRecord
+from ..lab import Lab
+from ..policy import mean_score
+from ..proposal import Edit, Kind, Proposal
+from ..records import edits_of, record_id
+from .arms import record, winner_commit
+from .state import IDLE, State
+
+
+def propose(lab: Lab, _state: State) -> State:
+    """The next untried edit of the code to build on; an empty state when there is none left."""
+    parent = edit_parent(lab)
+    untried = _untried(lab, parent)
+    if not untried and lab.modelled:
+        history = lab.journal.trials("edits", "search")
+        untried = list(lab.modelled.propose(lab.code(parent), history, lab.journal.proposals("edits"), limit=4))
+        untried = [p for p in untried if _is_new(lab, p)]
+    if not untried:
+        lab.exhausted.add(parent)
+        return IDLE
+    return record(lab, "edits", untried[0])
+
+
+def merge(lab: Lab, _state: State) -> State:
+    """An edit that was kept on an older commit, applied to the best one."""
+    return record(lab, "edits", mergeable(lab)[0])
+
+
+def edit_parent(lab: Lab) -> str:
+    """The commit to build on: the base until every defect found in it was tried alone, then the best so far."""
+    base = lab.checkout.base
+    if any(p.kind == "bug_fix" for p in _untried(lab, base)):
+        return base
+    return winner_commit(lab, "edits")
+
+
+def edits_exhausted(lab: Lab) -> bool:
+    return edit_parent(lab) in lab.exhausted and not mergeable(lab)
+
+
+def mergeable(lab: Lab) -> list[Proposal]:
+    """Kept edits that the best commit does not hold yet, best first, as proposals on top of it."""
+    top = winner_commit(lab, "edits")
+    if top == lab.checkout.base:
+        return []
+    held = _edits_up_to(lab, top)
+    kept = [t for t in lab.journal.trials("edits", "search") if t.decision == "keep" and t.proposal_id]
+    kept.sort(key=lambda t: mean_score(t) or 0.0, reverse=lab.target.metric.direction == "maximize")
+    merges = []
+    for trial in kept:
+        row = lab.journal.proposal(trial.proposal_id or "")
+        missing = tuple(edit for edit in edits_of(row) if edit not in held)
+        if row.parent == top or not missing:
+            continue
+        proposal = Proposal(_kind(row), row.title, row.rationale, missing, proposer="merge", parent=top)
+        if _is_new(lab, proposal):
+            merges.append(proposal)
+    return merges
+
+
+def _untried(lab: Lab, parent: str) -> list[Proposal]:
+    """What the proposers that need no model have left for this commit, in their order."""
+    if parent not in lab.ideas:
+        history, tried = lab.journal.trials("edits", "search"), lab.journal.proposals("edits")
+        found = [p for source in lab.structured for p in source.propose(lab.code(parent), history, tried, limit=200)]
+        lab.ideas[parent] = _with_union([replace(p, parent=parent) for p in found], parent)
+    return [p for p in lab.ideas[parent] if _is_new(lab, p)]
+
+
+def _with_union(proposals: list[Proposal], parent: str) -> list[Proposal]:
+    """All bug fixes at once comes first: one defect can hide what mending another would gain."""
+    fixes = [p for p in proposals if p.kind == "bug_fix"]
+    if len(fixes) < 2:
+        return proposals
+    edits: dict[tuple[str, str, str, str], Edit] = {}
+    for fix in fixes:
+        for edit in fix.edits:
+            edits[(edit.operator, edit.file, edit.symbol, str(sorted(edit.arguments.items())))] = edit
+    together = Proposal(
+        kind="bug_fix",
+        title=f"Fix {len(fixes)} defects together",
+        rationale="; ".join(fix.title for fix in fixes),
+        edits=tuple(edits.values()),
+        evidence=tuple(e for fix in fixes for e in fix.evidence),
+        proposer="defects",
+        parent=parent,
+    )
+    return [together, *proposals]
+
+
+def _is_new(lab: Lab, proposal: Proposal) -> bool:
+    return not lab.journal.has_proposal(record_id("edits", proposal))
+
+
+def _edits_up_to(lab: Lab, commit: str) -> list[Edit]:
+    """Every edit between the base and a commit of the edits arm."""
+    by_commit = {r.commit: r for r in reversed(lab.journal.proposals()) if r.commit}
+    edits: list[Edit] = []
+    while commit != lab.checkout.base and commit in by_commit:
+        edits += edits_of(by_commit[commit])
+        commit = by_commit[commit].parent
+    return edits
+
+
+def _kind(row: ProposalRecord) -> Kind:
+    kinds: tuple[Kind, ...] = ("bug_fix", "architecture", "prompt", "data")
+    return next((kind for kind in kinds if kind == row.kind), "bug_fix")

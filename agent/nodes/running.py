@@ -1,0 +1,67 @@
+"""Trials handed to the device slots, and what came of them."""
+
+from functools import partial
+
+from ...evals.naming import trial_title
+from ..attempt import Attempt, perform
+from ..events import BudgetUsed, TrialFinished, TrialStarted
+from ..lab import Lab
+from ..policy import mean_score
+from ..records import params_of
+from .arms import winner
+from .state import State
+from .tuning import tell
+
+
+def run(lab: Lab, state: State) -> State:
+    """Hands the proposal to a slot; waits for a trial to end when the slots are full or there is no proposal."""
+    proposal = state["proposal"] or (lab.orphans.pop(0) if lab.orphans else "")
+    if proposal:
+        _submit(lab, proposal)
+        if not lab.slots.full:
+            return State(proposal="", finished="")
+    trial = lab.slots.wait()
+    lab.started.pop(trial.id, None)
+    return State(proposal="", finished=trial.id)
+
+
+def judge(lab: Lab, state: State) -> State:
+    """Keep, discard or crash was decided as the trial ended; here the tuner and the user hear of it."""
+    trial = lab.journal.trial(state["finished"])
+    if trial is None:  # a stop fell between the wait and its row: the orphan is run again
+        return State(proposal="", finished="")
+    tell(lab, trial)
+    names = {row.id: row for row in lab.journal.proposals()}
+    top = winner(lab, trial.arm)
+    lab.say(
+        TrialFinished(
+            trial_id=trial.id,
+            arm=trial.arm,
+            title=trial_title(trial, names),
+            score=mean_score(trial),
+            best=mean_score(top) if top else None,
+            decision=trial.decision,
+            reason=next((v.reason for v in trial.verdicts if not v.passed), ""),
+            device_seconds=trial.device_seconds,
+        )
+    )
+    lab.say(BudgetUsed(trial.arm, lab.journal.charged("search").get(trial.arm, 0.0), lab.the_plan.share))
+    return State(proposal="", finished="")
+
+
+def _submit(lab: Lab, proposal_id: str) -> None:
+    row = lab.journal.proposal(proposal_id)
+    asked = row.proposer in ("tpe", "random")
+    attempt = Attempt(
+        arm=row.arm,
+        phase="search",
+        commit=row.commit or row.parent,
+        parent=row.parent,
+        seeds=lab.target.seeds.search,
+        proposal_id=row.id,
+        params=tuple(sorted(params_of(row).items())) if asked else (),
+    )
+    trial_id = attempt.id(lab.run_id)
+    lab.started[trial_id] = row.arm
+    lab.say(TrialStarted(trial_id, row.arm, row.title))
+    lab.slots.submit(partial(perform, lab, attempt))

@@ -1,0 +1,247 @@
+"""Opens a run, drives it to its end, and leaves it resumable whatever interrupts it."""
+
+import fcntl
+import hashlib
+import os
+import platform
+import secrets
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ..evals.judge import Judge
+from ..evals.ledger import Ledger, RunRecord
+from ..sandbox import backends, environments
+from ..sandbox.runner import Runner
+from ..targets.checkout import Checkout
+from ..targets.errors import BranchlabError, BudgetError, UsageError
+from ..targets.find import find_target
+from ..targets.rules import check_scope
+from ..targets.target import Target
+from .events import Note, RunFinished, RunStarted
+from .graph import drive
+from .journal import Journal
+from .lab import Lab, Options
+from .live import LiveView
+from .proposers import modelled_proposer, structured_proposers
+from .slots import Slots
+
+INTERRUPTED = 130
+
+
+def ledger_at(home: Path) -> Ledger:
+    """The home's ledger, or the database BRANCHLAB_LEDGER names."""
+    return Ledger.open(os.environ.get("BRANCHLAB_LEDGER") or f"sqlite:///{home / 'ledger.db'}")
+
+
+def prepare_home(home: Path) -> Path:
+    """The state folder, absolute, made if need be and invisible to git.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    home = home.absolute()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        (home / ".gitignore").write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            "the state folder cannot be written", where=str(home), found=error.strerror or "", fix="choose another --home"
+        ) from error
+    return home
+
+
+def start_run(ref: str, options: Options, home: Path, view: LiveView) -> int:
+    """A new run from target to report; the exit code."""
+    return _drive(_new_lab(ref, options, (home, view)), resumed=False)
+
+
+@contextmanager
+def open_review(
+    ref: str, branch: str, base: str | None, options: Options, place: tuple[Path, LiveView]
+) -> Iterator[tuple[Lab, str]]:
+    """A lab for one review, and the base commit to judge against: `base`, else where `branch` left the target's base."""
+    lab = _new_lab(ref, options, place)
+    ledger = lab.journal.ledger
+    try:
+        with _only_one(lab.folder), _terminated_like_interrupted():
+            _announce(lab, resumed=False)
+            checkout = lab.checkout
+            against = checkout.resolve(base) if base else checkout.merge_base(checkout.base, checkout.resolve(branch))
+            yield lab, against
+    except (KeyboardInterrupt, BranchlabError) as error:
+        ledger.set_status(lab.run_id, "failed", str(error) or "interrupted")
+        raise
+    finally:
+        lab.close()
+
+
+def _new_lab(ref: str, options: Options, place: tuple[Path, LiveView]) -> Lab:
+    home, _ = place
+    target = find_target(ref, home)
+    runner = backends.choose(options.sandbox)
+    checkout = Checkout.open(target, home)
+    check_scope(target, checkout.files(checkout.base))
+    ledger = ledger_at(home)
+    run_id = f"{target.name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+    settings = _settings(target, options, checkout, runner, ref)
+    ledger.start_run(RunRecord(run_id, target.name, checkout.base, time.time(), settings=settings))
+    return _lab(run_id, target, options, (checkout, ledger, runner), place)
+
+
+def resume_run(run_id: str, home: Path, view: LiveView) -> int:
+    """Goes on with an interrupted run: no finished trial is repeated, none is lost.
+
+    Raises:
+        UsageError: the run has ended, or its target.toml has changed since.
+    """
+    ledger = ledger_at(home)
+    record = ledger.run(run_id)
+    if record.status in ("done", "no_signal"):
+        raise UsageError(f"run {run_id} has ended ({record.status})", fix=f"`branchlab report {run_id}` shows it")
+    settings = record.settings
+    target = find_target(settings["target_ref"], home)
+    if _fingerprint(target) != settings["target_sha256"]:
+        raise UsageError(
+            "target.toml has changed since this run began", where=str(target.home), fix="start a new run, or undo the change"
+        )
+    options = Options(**{**settings["options"], "arms": tuple(settings["options"]["arms"])})
+    runner = backends.choose(options.sandbox)
+    checkout = Checkout.open(target, home)
+    if checkout.base != record.commit:
+        target = target.model_copy(update={"commit": record.commit})
+        checkout.close()
+        checkout = Checkout.open(target, home)
+    return _drive(_lab(run_id, target, options, (checkout, ledger, runner), (home, view)), resumed=True)
+
+
+def _lab(
+    run_id: str,
+    target: Target,
+    options: Options,
+    tools: tuple[Checkout, Ledger, Runner],
+    place: tuple[Path, LiveView],
+) -> Lab:
+    checkout, ledger, runner = tools
+    home, view = place
+    folder = home / "runs" / run_id
+    shutil.rmtree(folder / "scratch", ignore_errors=True)  # what a killed run left
+    for name in ("scratch", "models"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    pristine = folder / "pristine"
+    if not pristine.exists():
+        checkout.materialise(checkout.base, pristine)
+    interpreter = environments.find(target.environment.python, target.environment.hide)
+    judge = Judge(target, runner, interpreter, pristine, folder / "scratch", folder / "models")
+    journal = Journal(ledger, run_id)
+    lab = Lab(run_id, target, options, checkout, journal, runner, judge, Slots(options.jobs), view, folder)
+    lab.orphans = journal.orphans()
+    lab.structured = structured_proposers()
+    if options.model:
+        lab.modelled = modelled_proposer(lab, options.model)
+    return lab
+
+
+def _drive(lab: Lab, *, resumed: bool) -> int:
+    ledger, run_id = lab.journal.ledger, lab.run_id
+    try:
+        with _only_one(lab.folder), _terminated_like_interrupted():
+            ledger.set_status(run_id, "running")
+            _announce(lab, resumed)
+            drive(lab, lab.folder / "checkpoints.db")
+        return 0
+    except KeyboardInterrupt:
+        ledger.set_status(run_id, "interrupted", "interrupted by the user")
+        lab.say(RunFinished(run_id, "interrupted", f"interrupted; go on with: branchlab run --resume {run_id}"))
+        return INTERRUPTED
+    except BudgetError as error:
+        ledger.set_status(run_id, "budget_exhausted", str(error))
+        raise
+    except BranchlabError as error:
+        ledger.set_status(run_id, "failed", str(error))
+        raise
+    finally:
+        lab.close()
+
+
+def _announce(lab: Lab, resumed: bool) -> None:
+    target = lab.target
+    lab.say(
+        RunStarted(
+            run_id=lab.run_id,
+            target=target.name,
+            commit=lab.checkout.base,
+            metric=target.metric.name,
+            direction=target.metric.direction,
+            arms=("baseline", *lab.options.arms),
+            budget_seconds=lab.options.budget_seconds,
+            sandbox=lab.runner.name,
+            integrity=target.integrity,
+            resumed=resumed,
+        )
+    )
+    for note in lab.checkout.notes:
+        lab.say(Note(note, "warning"))
+    if lab.runner.name == "unconfined":
+        lab.say(Note("no sandbox: this code can read and change everything your account can", "warning"))
+
+
+def _settings(target: Target, options: Options, checkout: Checkout, runner: Runner, ref: str) -> dict[str, Any]:
+    shipped_or_named = not Path(ref).exists()
+    return {
+        "target_ref": ref if shipped_or_named else str(Path(ref).absolute()),
+        "target_sha256": _fingerprint(target),
+        "options": {**asdict(options), "arms": list(options.arms)},
+        "arms": ["baseline", *options.arms],
+        "budget_seconds": options.budget_seconds,
+        "jobs": options.jobs,
+        "model": options.model,
+        "metric": target.metric.name,
+        "direction": target.metric.direction,
+        "integrity": target.integrity,
+        "sandbox": runner.name,
+        "seeds": {"search": list(target.seeds.search), "confirm": list(target.seeds.confirm)},
+        "user_repo": str(checkout.user_repo) if checkout.user_repo else target.repo,
+        "notes": list(checkout.notes),
+        "hardware": f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}",
+        "versions": {name: version(name) for name in ("branchlab", "optuna", "libcst", "langgraph")},
+        "python": platform.python_version(),
+    }
+
+
+def _fingerprint(target: Target) -> str:
+    return hashlib.sha256(target.model_dump_json().encode()).hexdigest()
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """One process a run; the lock goes with the process, however it ends."""
+    with (folder / "lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError("another process works on this run", where=str(folder), fix="wait for it, or stop it") from error
+        yield
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does: rows written, sandboxes killed, resumable."""
+
+    def raise_interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = None
+    with suppress(ValueError):  # only the main thread may set handlers
+        before = signal.signal(signal.SIGTERM, raise_interrupt)
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
