@@ -4,6 +4,7 @@ BranchlabError
 ├── UsageError      the user asked for something that cannot be (exit code 2)
 │   └── TargetError     the target's manifest or repository is not usable (exit code 2)
 ├── OperatorError   an edit does not apply to this code; recorded as a failed proposal
+├── ArtifactError   what a run wrote is missing, or not the plain data it should be; recorded as a crash
 ├── SandboxError    no working sandbox, or the sandbox itself failed (exit code 4)
 ├── ModelError      the language model's endpoint failed, or its budget is spent (the run stays resumable)
 ├── BudgetError     the budget cannot pay for a verdict (exit code 3)
@@ -39,6 +40,10 @@ class TargetError(UsageError):
 
 
 class OperatorError(BranchlabError):
+    pass
+
+
+class ArtifactError(BranchlabError):
     pass
 
 
