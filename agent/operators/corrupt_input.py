@@ -1,0 +1,36 @@
+"""A model reads a normalised input with part of it dropped in training (Wu et al. 2016, Liang et al. 2018)."""
+
+from collections.abc import Mapping
+
+import libcst as cst
+
+from ...targets.errors import OperatorError
+from .imported_names import require
+from .module_place import add_constant, find_definition, parameters
+
+CONSTANT = "INPUT_DROPOUT"
+
+
+class CorruptInput:
+    """Puts normalisation and dropout of the argument `input` at the start of a `forward` method.
+
+    The rate becomes the module constant INPUT_DROPOUT, where a tuner finds it.
+    """
+
+    name = "corrupt_input"
+
+    def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
+        forward = find_definition(module, symbol)
+        name = args.get("input", "")
+        if not isinstance(forward, cst.FunctionDef) or name not in parameters(forward)[1:]:
+            raise OperatorError("no such argument of a method", wanted=f"{symbol}({name})", where=self.name)
+        if not isinstance(forward.body, cst.IndentedBlock):
+            raise OperatorError("the method is written on one line", where=symbol)
+        normalize = require(module, "torch.nn.functional.normalize")
+        dropout = require(module, "torch.nn.functional.dropout")
+        line = cst.parse_statement(f"{name} = {dropout}({normalize}({name}), {CONSTANT}, self.training)")
+        body = list(forward.body.body)
+        body.insert(1 if forward.get_docstring() is not None else 0, line)
+        corrupted = forward.with_changes(body=forward.body.with_changes(body=body))
+        changed = add_constant(module, f"{CONSTANT} = 0.5").deep_replace(forward, corrupted)
+        return cst.ensure_type(changed, cst.Module)
