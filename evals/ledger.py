@@ -234,8 +234,8 @@ class Ledger:
     def open_sealed(self, run_id: str) -> None:
         """Count an opening of the sealed split.
 
-        A crash between opening and the last sealed trial may be resumed: the re-entry is counted. Once every arm that
-        was confirmed has its sealed trial, or the run has ended, the split stays closed.
+        A crash between opening and the last sealed trial may be resumed: the re-entry is counted. Once everything that
+        was confirmed has its sealed run, or the run has ended, the split stays closed.
 
         Raises: LedgerError when the sealed trials of this run are complete.
         """
@@ -267,11 +267,12 @@ class Ledger:
 
     def _sealed_complete(self, connection: sa.Connection, run_id: str) -> bool:
         table = schema.trials
-        query = sa.select(table.c.arm, table.c.phase).where(table.c.run_id == run_id).distinct()
-        rows = connection.execute(query).all()
-        confirmed = {arm for arm, phase in rows if phase == "confirm"}
-        sealed = {arm for arm, phase in rows if phase == "sealed"}
-        return bool(sealed) and confirmed <= sealed
+        query = sa.select(table.c.body, table.c.per_example).where(table.c.run_id == run_id)
+        done: dict[Phase, set[tuple[Arm, int]]] = {"confirm": set(), "sealed": set()}
+        for row in connection.execute(query.where(table.c.phase.in_(done))):
+            trial = decode_trial(row.body, row.per_example)
+            done[trial.phase].update((trial.arm, run.seed) for run in trial.runs)
+        return bool(done["sealed"]) and done["confirm"] <= done["sealed"]
 
     def _run(self, connection: sa.Connection, run_id: str, *, lock: bool = False) -> RunRecord:
         query = _body_of(run_id)

@@ -1,0 +1,186 @@
+"""From the ledger to the one sentence: what each arm gained over the untouched code, at what price."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from .by_kind import EditGain as EditGain
+from .by_kind import KindGain as KindGain
+from .by_kind import edit_gains, kind_gains
+from .difference import Difference as Difference
+from .difference import difference as difference
+from .equal_compute import EqualCompute as EqualCompute
+from .equal_compute import check_equal_compute
+from .ledger import Ledger
+from .rows import RunRecord
+from .trial import Arm, Params, Phase, ProposalRecord, Run, Trial
+from .verdict import caveats_of, sentence
+
+ARMS: tuple[Arm, ...] = ("baseline", "random", "tuner", "edits", "edits+tuner", "review")
+
+
+@dataclass(frozen=True, slots=True)
+class ArmResult:
+    """One arm: its winner, what it gained, what it cost. Gains are against the baseline; positive is better."""
+
+    arm: Arm
+    commit: str | None
+    """The winner: what was confirmed. None when the arm confirmed nothing."""
+    params: Params
+    kind: str
+    """Of the winner's proposal; empty when it is the untouched code."""
+    proposal_id: str | None
+    search_score: float | None
+    """Mean of the winner on the search split: chosen for being high, so biased upward."""
+    confirm_score: float | None
+    """Mean over fresh seeds on the confirm split, of the seeds that have a score."""
+    gain: Difference | None
+    """On the confirm split, paired by seed: the number to quote. None for the baseline and for a missing side."""
+    sealed_score: float | None
+    sealed_gain: Difference | None
+    trials: int
+    """Search trials, those taken over from another arm included."""
+    failures: Mapping[str, int]
+    """Runs without a score, by status, of all phases."""
+    refused: int
+    """Proposals that never ran."""
+    device_seconds: float
+    search_seconds: float
+    """Of them charged to the search, which is what the arms have equal shares of."""
+    cpu_seconds: float
+    dollars: float
+    unpriced_calls: int
+    """Model calls whose price nobody knows, not in `dollars`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    run: RunRecord
+    metric: str
+    direction: str
+    arms: tuple[ArmResult, ...]
+    edits_minus_tuner: Difference | None
+    """On the confirm split, paired by seed; positive means that editing gained more."""
+    equal_compute: EqualCompute
+    edits: tuple[EditGain, ...]
+    """Every single edit that ran, against its parent on the search split."""
+    kinds: tuple[KindGain, ...]
+    sealed_openings: int
+    caveats: tuple[str, ...]
+    verdict: str
+    no_signal: bool
+    """Nothing was confirmed: no arm has a score on fresh seeds to hold against the baseline's."""
+
+    def arm(self, name: Arm) -> ArmResult | None:
+        return next((arm for arm in self.arms if arm.arm == name), None)
+
+
+def compare(ledger: Ledger, run_id: str) -> Comparison:
+    """The comparison of a run's arms, from its rows alone, whatever state the run is in.
+
+    Raises: LedgerError when there is no such run.
+    """
+    record = ledger.run(run_id)
+    trials = ledger.trials(run_id)
+    proposals = ledger.proposals(run_id)
+    direction = str(record.settings.get("direction", "maximize"))
+    rows = _Rows(trials, proposals, direction)
+    present = [arm for arm in ARMS if arm in record.settings.get("arms", ()) or rows.of(arm)]
+    spent = ledger.device_seconds(run_id)
+    arms = tuple(_arm_result(ledger, run_id, rows, arm, spent.get(arm, 0.0)) for arm in present)
+    edits = edit_gains(trials, proposals, direction)
+    draft = Comparison(
+        run=record,
+        metric=str(record.settings.get("metric", "score")),
+        direction=direction,
+        arms=arms,
+        edits_minus_tuner=rows.difference("edits", "tuner"),
+        equal_compute=check_equal_compute(trials),
+        edits=edits,
+        kinds=kind_gains(edits, proposals),
+        sealed_openings=ledger.sealed_openings(run_id),
+        caveats=(),
+        verdict="",
+        no_signal=not any(arm.gain and arm.gain.n for arm in arms),
+    )
+    return _in_words(draft, trials)
+
+
+def _in_words(draft: Comparison, trials: Sequence[Trial]) -> Comparison:
+    return replace(draft, caveats=caveats_of(draft, trials), verdict=sentence(draft))
+
+
+class _Rows:
+    """A run's trials, asked by arm and phase."""
+
+    def __init__(self, trials: Sequence[Trial], proposals: Sequence[ProposalRecord], direction: str) -> None:
+        self.trials, self.proposals, self.direction = trials, proposals, direction
+
+    def of(self, arm: Arm, phase: Phase | None = None) -> list[Trial]:
+        return [t for t in self.trials if t.arm == arm and phase in (None, t.phase)]
+
+    def winner(self, arm: Arm) -> str | None:
+        """The commit that was confirmed; of several, the last."""
+        confirmed = self.of(arm, "confirm")
+        return confirmed[-1].commit if confirmed else None
+
+    def runs(self, arm: Arm, phase: Phase) -> list[Run]:
+        """The winner's runs in this phase, one a seed."""
+        winner = self.winner(arm)
+        by_seed = {run.seed: run for t in self.of(arm, phase) if t.commit == winner for run in t.runs}
+        return [by_seed[seed] for seed in sorted(by_seed)]
+
+    def difference(self, arm: Arm, reference: Arm, phase: Phase = "confirm") -> Difference | None:
+        mine, theirs = self.runs(arm, phase), self.runs(reference, phase)
+        return difference(mine, theirs, self.direction) if mine and theirs else None
+
+    def proposal(self, arm: Arm, commit: str | None) -> ProposalRecord | None:
+        """The proposal that made a commit, this arm's own first."""
+        made = [p for p in self.proposals if commit and p.commit == commit]
+        return next((p for p in made if p.arm == arm), made[0] if made else None)
+
+
+def _arm_result(ledger: Ledger, run_id: str, rows: _Rows, arm: Arm, device_seconds: float) -> ArmResult:
+    winner = rows.winner(arm)
+    searched = rows.of(arm, "search")
+    chosen = next((t for t in reversed(searched) if t.commit == winner), None)
+    proposal = rows.proposal(arm, winner)
+    every_run = [run for t in rows.of(arm) for run in t.runs]
+    cost = ledger.model_cost(run_id, arm)
+    return ArmResult(
+        arm=arm,
+        commit=winner,
+        params=chosen.params if chosen else {},
+        kind=proposal.kind if proposal else "",
+        proposal_id=proposal.id if proposal else None,
+        search_score=_mean(chosen.runs if chosen else _search_runs(rows, winner)),
+        confirm_score=_mean(rows.runs(arm, "confirm")),
+        gain=None if arm == "baseline" else rows.difference(arm, "baseline"),
+        sealed_score=_mean(rows.runs(arm, "sealed")),
+        sealed_gain=None if arm == "baseline" else rows.difference(arm, "baseline", "sealed"),
+        trials=len(searched),
+        failures=dict(sorted(Counter(run.status for run in every_run if run.score is None).items())),
+        refused=sum(p.arm == arm and p.commit is None for p in rows.proposals),
+        device_seconds=device_seconds,
+        search_seconds=sum(t.device_seconds for t in searched),
+        cpu_seconds=sum(run.cpu_seconds for run in every_run),
+        dollars=cost.dollars,
+        unpriced_calls=cost.unpriced_calls,
+    )
+
+
+def _search_runs(rows: _Rows, commit: str | None) -> Sequence[Run]:
+    """Runs of a commit on the search split that another arm made, such as the baseline's calibration."""
+    by_seed = {
+        run.seed: run
+        for t in rows.trials
+        if commit and t.commit == commit and t.phase in ("calibrate", "search")
+        for run in t.runs
+    }
+    return list(by_seed.values())
+
+
+def _mean(runs: Sequence[Run]) -> float | None:
+    values = [run.score.value for run in runs if run.score is not None]
+    return fmean(values) if values else None

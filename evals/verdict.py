@@ -1,0 +1,161 @@
+"""A comparison in words: the one sentence, and what a reader must know before believing it."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from .difference import Difference, sign_flip_floor
+from .trial import Arm, Trial
+
+if TYPE_CHECKING:
+    from .compare import Comparison
+
+NAMES: dict[Arm, str] = {
+    "random": "random search", "tuner": "hyperparameter tuning", "edits": "code edits", "edits+tuner": "both together",
+    "review": "the reviewed branch",
+}  # fmt: skip
+TPE_STARTUP = 10
+"""Trials that a TPE tuner draws at random before it models anything."""
+
+
+def sentence(comparison: "Comparison") -> str:
+    """The verdict: what each arm gained over the untouched code, and whether edits and tuning can be told apart."""
+    target = _one_line(comparison.run.target)
+    if comparison.no_signal:
+        return f"For {target}, nothing was confirmed: no arm has a score on fresh seeds to hold against the untouched code."
+    gains = [(arm, arm.gain) for name in ("edits", "tuner", "edits+tuner", "review") if (arm := comparison.arm(name))]
+    parts = [f"{NAMES[arm.arm]} gained {_signed(gain)}" for arm, gain in gains if gain and gain.mean is not None]
+    seeds = max((gain.n for _, gain in gains if gain), default=0)
+    return (
+        f"For {target}, {_compute(comparison)}{_listed(parts)} {_one_line(comparison.metric)} over the untouched code "
+        f"on {seeds} fresh seeds: {_conclusion(comparison)}."
+    )
+
+
+def _compute(comparison: "Comparison") -> str:
+    check = comparison.equal_compute
+    if len(check.seconds) < 2:
+        return ""
+    if check.equal:
+        return f"at equal compute ({max(check.seconds.values()):.0f} device seconds an arm), "
+    return (
+        f"at unequal compute ({min(check.seconds.values()):.0f} to {max(check.seconds.values()):.0f} device seconds), "
+    )
+
+
+def _conclusion(comparison: "Comparison") -> str:
+    gained = [arm for arm in comparison.arms if arm.gain and arm.gain.mean is not None and not arm.gain.tie]
+    apart = comparison.edits_minus_tuner
+    if apart is None or apart.mean is None:
+        better = [NAMES[arm.arm] for arm in gained if arm.gain and (arm.gain.mean or 0.0) > 0]
+        return f"{_listed(better)} beat the untouched code" if better else "a tie with the untouched code"
+    if not apart.tie:
+        winner, loser = (NAMES["edits"], NAMES["tuner"]) if apart.mean > 0 else (NAMES["tuner"], NAMES["edits"])
+        return f"{winner} beat {loser} by {_magnitude(apart)}"
+    tail = "" if gained else ", and neither can be told apart from the untouched code"
+    return f"code edits against tuning is a tie (difference {_signed(apart)}){tail}"
+
+
+def caveats_of(comparison: "Comparison", trials: Sequence[Trial]) -> tuple[str, ...]:
+    """What limits the verdict, each in one sentence, most serious first."""
+    return (
+        *_trust(comparison, trials),
+        *_compute_caveats(comparison, trials),
+        *_seed_caveats(comparison),
+        *_split_caveats(comparison),
+        *_multiplicity(comparison),
+    )
+
+
+def _trust(comparison: "Comparison", trials: Sequence[Trial]) -> Iterator[str]:
+    if comparison.run.settings.get("integrity") == "same-process":
+        yield (
+            "integrity: same-process. The code under study reports its own metric, so a candidate could forge it; "
+            "winners were run again on fresh seeds, but no held-out split exists."
+        )
+    if any(run.backend.startswith("unconfined") for t in trials for run in t.runs):
+        yield "Some runs had no sandbox: their code could read labels and change anything this account can."
+
+
+def _compute_caveats(comparison: "Comparison", trials: Sequence[Trial]) -> Iterator[str]:
+    check = comparison.equal_compute
+    if not check.equal:
+        used = ", ".join(f"{arm} {seconds:.0f} s" for arm, seconds in sorted(check.seconds.items()))
+        yield f"The arms did not use the same compute ({used}; spread {check.spread:.0%}, at most {check.tolerance:.0%})."
+    for name in ("random", "tuner", "edits", "edits+tuner"):
+        failed = sum(comparison.arm(name).failures.values()) if comparison.arm(name) else 0  # type: ignore[union-attr]
+        if failed:
+            yield f"{name}: {failed} runs had no score; their compute is charged."
+    tuner = comparison.arm("tuner")
+    if tuner and 0 < tuner.trials <= TPE_STARTUP:
+        yield (
+            f"The tuner finished {tuner.trials} trials, no more than the {TPE_STARTUP} it draws at random to start: "
+            "with this budget it was random search."
+        )
+    if any(arm.unpriced_calls for arm in comparison.arms):
+        yield "The price of some model calls is not known; they are not in the dollars shown."
+
+
+def _seed_caveats(comparison: "Comparison") -> Iterator[str]:
+    gains = [(arm, arm.gain) for arm in comparison.arms if arm.gain]
+    for arm, gain in gains:
+        if gain.unpaired:
+            yield f"{arm.arm}: {gain.unpaired} confirmation runs have no counterpart with a score and were left out."
+        if gain.low is None and gain.n:
+            yield f"{arm.arm}: {gain.method}; nothing is claimed for it."
+    n = min((gain.n for _, gain in gains if gain.n), default=0)
+    if 2 <= n < 6:
+        yield (
+            f"{n} seeds: a sign-flip test cannot go below p = {sign_flip_floor(n):.3g} whatever the gain, so the intervals "
+            "rest on the assumption that differences over seeds are roughly normal."
+        )
+    if gains and all(" examples" not in gain.method for _, gain in gains if gain.low is not None):
+        yield "The judge gave no per-example values: intervals cover the luck of the seeds, not of the examples."
+    idle = [arm.arm for arm in comparison.arms if arm.gain and arm.commit == comparison.run.commit]
+    if idle:
+        yield f"{', '.join(idle)}: the search found nothing better than the untouched code, which was confirmed in its place."
+    ties = [arm.arm for arm, gain in gains if gain.tie and gain.low is not None and gain.low < 0]
+    if ties:
+        yield f"{', '.join(ties)}: a tie means that no difference was found, not that there is none."
+
+
+def _split_caveats(comparison: "Comparison") -> Iterator[str]:
+    if comparison.sealed_openings > 1:
+        yield f"The sealed split was opened {comparison.sealed_openings} times (after a crash, not to choose)."
+    for arm in comparison.arms:
+        if arm.gain and arm.sealed_gain and _claims(arm.gain) and not _claims(arm.sealed_gain):
+            yield f"{arm.arm}: the sealed split does not uphold the confirmed gain ({_signed(arm.sealed_gain)})."
+
+
+def _multiplicity(comparison: "Comparison") -> Iterator[str]:
+    contenders = sum(arm.gain is not None for arm in comparison.arms)
+    tried = sum(arm.trials for arm in comparison.arms)
+    if contenders > 1:
+        yield (
+            f"{contenders} arms are each held against the untouched code at 95 %, without correction; their winners come "
+            f"from {tried} search trials, and only runs on fresh seeds are quoted."
+        )
+
+
+def _claims(gain: Difference) -> bool:
+    return not gain.tie and gain.mean is not None and gain.mean > 0
+
+
+def _signed(gain: Difference) -> str:
+    if gain.mean is None:
+        return "an unknown amount"
+    if gain.low is None or gain.high is None:
+        return f"{gain.mean:+.4g} (no interval)"
+    return f"{gain.mean:+.4g} [{gain.low:+.4g}, {gain.high:+.4g}]"
+
+
+def _magnitude(gain: Difference) -> str:
+    low, high = sorted((abs(gain.low or 0.0), abs(gain.high or 0.0)))
+    return f"{abs(gain.mean or 0.0):.4g} [{low:.4g}, {high:.4g}]"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else "".join(parts)
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)[:200]
