@@ -256,7 +256,7 @@ class Checkout:
         if self._objects.find(ref) == commit:
             return
         with locked(self.git_dir):
-            self._user.send([commit], self.git_dir, self._bases())
+            self._user.send(commit, self.git_dir, self._bases())
             git(self.git_dir, "update-ref", "--no-deref", ref, commit)
 
     def _bases(self) -> list[str]:

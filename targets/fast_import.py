@@ -38,18 +38,25 @@ class FastImport:
                 mode, data = file
                 parts.append(b"M %06o inline %s\ndata %d\n%s\n" % (mode, quoted(path), len(data), data))
         parts.append(b"\ncheckpoint\nget-mark :1\n")
+        commands = b"".join(parts)
+        # A child that had died of a signal is replaced; what kills a second one as well is the error.
+        for _ in range(2):
+            answer = self._answer(commands)
+            if re.fullmatch(rb"[0-9a-f]{40}", answer):
+                return answer.decode()
+            error = self._died()
+        raise error
+
+    def _answer(self, commands: bytes) -> bytes:
         child = self._running()
         assert child.stdin is not None  # noqa: S101
         assert child.stdout is not None  # noqa: S101
         try:
-            child.stdin.write(b"".join(parts))
+            child.stdin.write(commands)
             child.stdin.flush()
-            answer = child.stdout.readline().strip()
         except BrokenPipeError:
-            answer = b""
-        if not re.fullmatch(rb"[0-9a-f]{40}", answer):
-            raise self._died()
-        return answer.decode()
+            return b""
+        return child.stdout.readline().strip()
 
     def complaint(self) -> str:
         """The last line git wrote to stderr, such as why it would not move a ref; empty when there is none."""

@@ -32,7 +32,7 @@ _KEPT = ("PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https
 _HARDENED = {
     "LC_ALL": "C", "LANGUAGE": "C", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_ATTR_NOSYSTEM": "1",
     "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "/bin/false", "GIT_SSH_COMMAND": "/bin/false", "GIT_ALLOW_PROTOCOL": "",
-    "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1", "GIT_NO_LAZY_FETCH": "1", "GIT_GRAFT_FILE": "/dev/null",
+    "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1", "GIT_NO_LAZY_FETCH": "1", "GIT_GRAFT_FILE": "/dev/null/none",
     "GIT_LITERAL_PATHSPECS": "1", "GIT_PAGER": "cat", "GIT_EDITOR": "/bin/false",
     "GIT_AUTHOR_NAME": "branchlab", "GIT_AUTHOR_EMAIL": "branchlab@localhost",
     "GIT_COMMITTER_NAME": "branchlab", "GIT_COMMITTER_EMAIL": "branchlab@localhost",
@@ -44,7 +44,8 @@ class GitFailed(TargetError):
 
     def __init__(self, command: str, stderr: bytes) -> None:
         lines = stderr.decode("utf-8", "replace").strip().splitlines()
-        self.reason = lines[-1] if lines else "no message"
+        told = [line for line in lines if line.startswith(("error: ", "fatal: "))] or lines[-1:] or ["no message"]
+        self.reason = told[0]
         super().__init__(f"git {command} failed", found=self.reason)
 
 

@@ -19,7 +19,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def first_mistake(error: ValidationError, model: type[BaseModel], where: str) -> TargetError:
     """The first mistake pydantic found, in words; further ones are only counted, since they often follow from it."""
-    details = error.errors(include_url=False, include_context=False)
+    # A misspelt key comes first: the key that is missing then is usually the one that was meant.
+    details = sorted(
+        error.errors(include_url=False, include_context=False), key=lambda d: d["type"] != "extra_forbidden"
+    )
     first = details[0]
     loc = _plain(first["loc"], first["input"])
     more = len({_plain(d["loc"], d["input"]) for d in details} - {loc})

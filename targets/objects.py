@@ -124,17 +124,16 @@ class Objects:
 
     def _ask(self, question: Callable[["Git"], T]) -> T:
         """One answer of the child; asked again of a fresh one when it had died, as Ctrl-C makes it."""
-        try:
-            return question(self._reader())
-        except (ValueError, OSError) as error:
-            if "could not be resolved" in str(error):
-                raise _Missing from None
-            self.close()
-        try:
-            return question(self._reader())
-        except (ValueError, OSError) as error:
-            self.close()
-            raise TargetError("git cat-file does not answer", found=str(error)) from None
+        reason = ""
+        for _ in range(2):
+            try:
+                return question(self._reader())
+            except (ValueError, OSError) as error:
+                if "could not be resolved" in str(error):
+                    raise _Missing from None
+                reason = str(error)
+                self.close()
+        raise TargetError("git cat-file does not answer", found=reason)
 
     def _reader(self) -> "Git":
         if self._git is None:

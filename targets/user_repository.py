@@ -60,7 +60,7 @@ class UserRepository:
         try:
             found = git(self.git_dir, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").decode().strip()
         except GitFailed as error:
-            if error.reason != "no message":
+            if error.reason != "no message" and "expected commit type" not in error.reason:
                 raise TargetError(f"git cannot resolve {name}", found=error.reason, where=str(self.path)) from None
             return None
         if not re.fullmatch("[0-9a-f]{40}", found):
@@ -73,22 +73,31 @@ class UserRepository:
 
     def has(self, commits: list[str]) -> list[str]:
         """Those of the commits that are in this repository."""
+        if not commits:
+            return []
         asked = "".join(f"{commit}\n" for commit in commits).encode()
         answers = git(self.git_dir, "cat-file", "--batch-check", stdin=asked).decode().splitlines()
         return [line.split()[0] for line in answers if line.split()[1:2] == ["commit"]]
 
-    def send(self, commits: list[str], clone: Path, known: list[str]) -> None:
-        """Copies commits with their history into our clone. Raises: TargetError when objects of them are missing."""
+    def send(self, commit: str, clone: Path, known: list[str]) -> None:
+        """Copies a commit with its history into our clone. Raises: TargetError when objects of it are missing."""
+        cut = clone / "shallow"
         if self.shallow.is_file():
-            _add_shallow(self.shallow, clone / "shallow")
+            _add_shallow(self.shallow, cut)
+        wanted = [commit]
+        if cut.is_file():
+            # What a cut history has in common with another one cannot be told from its commits: send all of it.
+            wanted, known = [commit, *self.has(known)], []
         try:
-            send_objects(self.git_dir, clone, commits, self.has(known), ("index-pack", "--stdin", "--fix-thin"))
+            send_objects(self.git_dir, clone, wanted, self.has(known), ("index-pack", "--stdin", "--fix-thin"))
         except GitFailed as error:
             partial = any(self.common_dir.glob("objects/pack/*.promisor"))
             fix = "make a clone without --filter" if partial else "git fsck, or make a fresh clone"
             raise TargetError(
                 "the repository cannot be copied", found=error.reason, where=str(self.path), fix=fix
             ) from None
+        if cut.is_file() and not self.shallow.is_file():
+            cut.unlink()
 
     def create_branch(self, branch: str, commit: str, clone: Path, known: list[str]) -> str:
         """The full name of a new branch at a commit of our clone. Work tree, index and HEAD are not looked at.
