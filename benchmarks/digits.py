@@ -164,6 +164,7 @@ def main() -> None:
 
     variants: dict[str, tuple[str, ...]] = {"faulty": ()}
     variants |= {f"faulty, {name} repaired": (name,) for name in REPAIRS}
+    variants |= {f"faulty, all but {name}": tuple(r for r in REPAIRS if r != name) for name in REPAIRS}
     variants |= {"faulty, all repaired": tuple(REPAIRS)}
     rows: dict[str, object] = {}
     costs: list[Mapping[str, Cost]] = []
