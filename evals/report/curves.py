@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from ..trial import Arm, Trial
 
@@ -25,9 +24,7 @@ class Curve:
         return reached[-1] if reached else None
 
 
-def anytime(
-    trials: Sequence[Trial], arm: Arm, direction: Literal["maximize", "minimize"], start: float | None = None
-) -> Curve:
+def anytime(trials: Sequence[Trial], arm: Arm, direction: str, start: float | None = None) -> Curve:
     """The curve of one arm over its search trials, in the order they were charged.
 
     Args:
@@ -50,7 +47,7 @@ def anytime(
     return Curve(arm, tuple(steps), tuple(failures), spent)
 
 
-def _better(score: float, than: float, direction: Literal["maximize", "minimize"]) -> bool:
+def _better(score: float, than: float, direction: str) -> bool:
     return score > than if direction == "maximize" else score < than
 
 

@@ -24,8 +24,9 @@ class Gain:
     label: str
     arm: str
     mean: float
-    low: float
-    high: float
+    low: float | None
+    """None on both sides: no interval could be made, and none is drawn."""
+    high: float | None
 
 
 def paint(arm: str) -> str:
@@ -42,9 +43,10 @@ def forest(gains: Sequence[Gain], *, width: int, name: str) -> str:
         axes.axvline(0, color=PAINTS["muted"], linewidth=1, zorder=1)
         for row, gain in enumerate(gains):
             colour = paint(gain.arm)
-            axes.plot([gain.low, gain.high], [row, row], color=colour, linewidth=2, solid_capstyle="butt", zorder=2)
-            for end in (gain.low, gain.high):
-                axes.plot([end, end], [row - 0.14, row + 0.14], color=colour, linewidth=2, zorder=2)
+            if gain.low is not None and gain.high is not None:
+                axes.plot([gain.low, gain.high], [row, row], color=colour, linewidth=2, solid_capstyle="butt", zorder=2)
+                for end in (gain.low, gain.high):
+                    axes.plot([end, end], [row - 0.14, row + 0.14], color=colour, linewidth=2, zorder=2)
             axes.plot([gain.mean], [row], marker=_marker(gain.arm), markersize=9, color=colour, zorder=3)
         axes.set_yticks(range(len(gains)), [gain.label for gain in gains])
         axes.tick_params(axis="y", length=0, labelcolor=PAINTS["ink"])
@@ -52,8 +54,14 @@ def forest(gains: Sequence[Gain], *, width: int, name: str) -> str:
         axes.margins(x=0.08)
         _few_ticks(axes, width)
         axes.set_xlabel("gain over the baseline, right is better")
-        words = "; ".join(f"{g.label}: {g.mean:+.4g}, interval {g.low:+.4g} to {g.high:+.4g}" for g in gains)
+        words = "; ".join(_spoken(gain) for gain in gains)
         return to_svg(figure, name, f"Gain over the baseline. {words}")
+
+
+def _spoken(gain: Gain) -> str:
+    if gain.low is None or gain.high is None:
+        return f"{gain.label}: {gain.mean:+.4g}, no interval"
+    return f"{gain.label}: {gain.mean:+.4g}, interval {gain.low:+.4g} to {gain.high:+.4g}"
 
 
 def growth(curves: Sequence[Curve], baseline: float | None, *, width: int, name: str) -> str:

@@ -72,7 +72,8 @@ class SampleRun:
     def write(self) -> str:
         self.ledger.start_run(RunRecord(self.run_id, self.text("digits_faulty"), BASE, self._clock, "running", "",
                                         self.settings()))  # fmt: skip
-        self.trial("baseline", "calibrate", BASE, BASE, 0.902, seeds=(0, 1, 2))
+        for seed in (0, 1, 1_000_000):
+            self.trial("baseline", "calibrate", BASE, BASE, 0.902, seeds=(seed,))
         edited = self.edits()
         self.tuner("random", 0.006)
         self.tuner("tuner", 0.011)
@@ -86,25 +87,36 @@ class SampleRun:
         return self.run_id
 
     def settings(self) -> Mapping[str, Any]:
+        """What a session writes beside a run."""
+        text = self.text
+        arms = ["baseline", "random", "tuner", "edits", "edits+tuner"]
         return {
-            "metric": self.text("accuracy"), "direction": "maximize", "integrity": "separate",
-            "budget_seconds": 360.0, "share_seconds": 60.0, "jobs": 2, "arms": ["random", "tuner", "edits", "edits+tuner"],
-            "search_seeds": list(SEARCH_SEEDS), "confirm_seeds": list(CONFIRM_SEEDS),
-            "sandbox": "bubblewrap (watchdog)", "model": self.text("example/model-1"), "tuner_seed": 0,
-            "source": self.text("/home/user/digits"), "command": ["branchlab", "run", self.text("digits_faulty"), "--budget", "6m"],
-            "tunables": [
-                {"name": f"{self.text('train.py')}::LEARNING_RATE", "file": "train.py", "line": 12, "type": "float",
-                 "default": 0.001, "low": 0.0001, "high": 0.01, "log": True, "choices": None,
-                 "rule": self.text("positive constant: a tenth to ten times its value")},
-                {"name": "model.py::Net.__init__.Dropout.p", "file": "model.py", "line": 18, "type": "float",
-                 "default": 0.5, "low": 0.0, "high": 0.9, "log": False, "choices": None, "rule": "dropout: 0 to 0.9"},
-                {"name": "train.py::OPTIMIZER", "file": "train.py", "line": 14, "type": "str", "default": "sgd",
-                 "low": None, "high": None, "log": False, "choices": ["sgd", self.text("adam")], "rule": "argparse choices"},
-            ],
-            "unread": [[self.text("legacy/old_model.py"), self.text("syntax error at line 3")]],
-            "hardware": {"cpu": "2 cores of a made-up processor", "memory": "8 GB", "gpu": "none"},
-            "versions": {"branchlab": "0.1.0", "python": "3.11.9", "optuna": "4.2.1", "git": "2.43.0"},
+            "target_ref": text("digits_faulty"), "user_repo": text("/home/user/digits"), "arms": arms,
+            "metric": text("accuracy"), "direction": "maximize", "integrity": "separate",
+            "budget_seconds": 180.0, "jobs": 2, "model": text("example/model-1"), "sandbox": "bubblewrap",
+            "seeds": {"search": list(SEARCH_SEEDS), "confirm": list(CONFIRM_SEEDS)},
+            "plan": {"total": 360.0, "share": 60.0, "confirm_seeds": list(CONFIRM_SEEDS), "run_seconds": 1.4},
+            "noise": {"mean": 0.902, "sd": 0.0021, "n": 3},
+            "hardware": "2 cores, x86_64, Linux 6.1", "python": "3.11.9",
+            "versions": {"branchlab": "0.1.0", "optuna": "4.2.1", "libcst": "1.8.2"},
+            "notes": [text("the work tree has changes that are not committed: they are not studied")],
+            "files": 6, "tunables": self.tunables(),
+            "findings": [{"file": text("train.py"), "line": 34, "detector": "missing_zero_grad", "title": text("x"),
+                          "rationale": text("y")}],
+            "unread": [{"file": text("legacy/old_model.py"), "reason": text("syntax error at line 3")}],
         }  # fmt: skip
+
+    def tunables(self) -> list[dict[str, Any]]:
+        text = self.text
+        return [
+            {"name": f"{text('train.py')}::LEARNING_RATE", "file": "train.py", "line": 12, "type": "float",
+             "default": 0.001, "low": 0.0001, "high": 0.01, "log": True, "choices": None,
+             "rule": text("positive constant: a tenth to ten times its value")},
+            {"name": "model.py::Net.__init__.Dropout.p", "file": "model.py", "line": 18, "type": "float",
+             "default": 0.5, "low": 0.0, "high": 0.9, "log": False, "choices": None, "rule": "dropout: 0 to 0.9"},
+            {"name": "train.py::OPTIMIZER", "file": "train.py", "line": 14, "type": "str", "default": "sgd",
+             "low": None, "high": None, "log": False, "choices": ["sgd", text("adam")], "rule": "argparse choices"},
+        ]  # fmt: skip
 
     # arms
 
@@ -166,7 +178,8 @@ class SampleRun:
         for phase in ("confirm", "sealed"):
             for arm, commit in finalists.items():
                 sha = commit if len(commit) == 40 else _sha(commit)
-                self.trial(arm, phase, sha, BASE, 0.899 + levels[arm], seeds=CONFIRM_SEEDS, jitter=0.003)
+                for seed in CONFIRM_SEEDS:
+                    self.trial(arm, phase, sha, BASE, 0.899 + levels[arm], seeds=(seed,), jitter=0.003)
 
     # rows
 
@@ -182,7 +195,7 @@ class SampleRun:
             decision = "crash"
             verdicts = (Verdict("runs", False, f"failed: {runs[0].reason}"),)
         self._clock += sum(run.device_seconds for run in runs)
-        name = f"{self.run_id} {arm} {phase} {commit} {sorted((params or {}).items())}"
+        name = f"{self.run_id} {arm} {phase} {commit} {sorted((params or {}).items())} {seeds}"
         trial_id = hashlib.sha256(name.encode()).hexdigest()[:12]
         self.ledger.add_trial(
             Trial(trial_id, self.run_id, arm, phase, commit, parent, dict(params or {}), proposal, runs, verdicts, decision,

@@ -1,0 +1,41 @@
+"""From the ledger to a page: which part comes from where."""
+
+from ..ledger import Ledger
+from . import context, ideas, results
+from .facts import gather
+from .page import Page
+
+
+def build(ledger: Ledger, run_id: str) -> Page:
+    """The page of a run, whatever state the run is in.
+
+    Raises: LedgerError when there is no such run.
+    """
+    facts = gather(ledger, run_id)
+    return Page(
+        target=facts.comparison.run.target,
+        run_id=facts.run_id,
+        verdict=facts.comparison.verdict,
+        standing=context.standing(facts),
+        integrity=str(facts.setting("integrity") or "not recorded"),
+        warnings=context.warnings(facts),
+        highlights=results.highlights(facts),
+        arms=results.arms(facts),
+        method=results.method(facts),
+        forest=results.forest_figure(facts),
+        growth=results.growth_figure(facts),
+        growth_table=results.growth_table(facts),
+        kinds=results.kinds(facts),
+        branches=ideas.branches(facts),
+        discarded=ideas.discarded(facts),
+        refused=ideas.refused(facts),
+        crashes=ideas.crashes(facts),
+        space=context.space(facts),
+        compute=context.compute(facts),
+        compute_check=context.compute_check(facts),
+        caveats=facts.comparison.caveats,
+        environment=context.environment(facts),
+        unread=context.unread(facts),
+        reproduce=context.reproduce(facts),
+        omitted=ideas.omitted(facts),
+    )
