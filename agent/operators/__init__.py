@@ -1,14 +1,38 @@
 """Typed edits: the only way anything changes a file. One operator a file, one line in the table."""
 
+from .add_constant import AddConstant
+from .add_decorator import AddDecorator
+from .add_import import AddImport
 from .base import Operator, TextOperator
 from .closed_form_model import ClosedFormModel
 from .closed_form_training import ClosedFormTraining
 from .corrupt_input import CorruptInput
+from .delete_statement import DeleteStatement
+from .drop_constants import DropConstants
+from .insert_statement import InsertStatement
+from .move_statement import MoveStatement
 from .multinomial_likelihood import MultinomialLikelihood
+from .remove_argument import RemoveArgument
 from .remove_hidden_layers import RemoveHiddenLayers
+from .replace_expression import ReplaceExpression
+from .replace_function import ReplaceFunction
+from .set_keyword import SetKeyword
+from .wrap_in_with import WrapInWith
 
 _ALL: tuple[Operator | TextOperator, ...] = (
     # bug fixes and general edits
+    AddDecorator(),
+    AddImport(),
+    DeleteStatement(),
+    InsertStatement(),
+    MoveStatement(),
+    RemoveArgument(),
+    ReplaceExpression(),
+    ReplaceFunction(),
+    SetKeyword(),
+    WrapInWith(),
+    AddConstant(),
+    DropConstants(),
     # literals: set_literal, set_config_value
     # architecture
     ClosedFormModel(),

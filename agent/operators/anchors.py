@@ -1,0 +1,132 @@
+"""Finds statements by what they say, not by where they stand: an edit made of anchors outlives a moved line."""
+
+import ast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from textwrap import dedent
+
+import libcst as cst
+
+from ...targets.errors import OperatorError
+from .definitions import Place
+
+Rewrite = Callable[[cst.BaseStatement], Sequence[cst.BaseStatement]]
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The first line of a statement in any spelling: `loss.backward()`, `for x, y in loader:`."""
+
+    head: str
+    nth: int | None = None
+
+    @classmethod
+    def of(cls, text: str, nth: int | None = None) -> "Anchor":
+        """Raises: OperatorError when `text` is not one statement or the head of one."""
+        head = head_of(text) or head_of(text.rstrip() + " pass")
+        if not head:
+            raise OperatorError("an anchor is one statement, or the first line of one", found=text)
+        return cls(head, nth)
+
+    def rewrite(self, place: Place, change: Rewrite) -> Place | None:
+        """`place` with the one matching statement replaced by what `change` gives; None when nothing matches.
+
+        Raises:
+            OperatorError: several statements match and `nth` does not choose one.
+        """
+        return rewrite_all([(self, change)], place)
+
+
+def head_of(text: str) -> str:
+    """First line of the only statement in `text`, in one spelling; empty when there is not exactly one."""
+    try:
+        parsed = ast.parse(dedent(text).strip())
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    return head(parsed.body[0]) if len(parsed.body) == 1 else ""
+
+
+def head(node: ast.stmt) -> str:
+    """The anchor text of a statement: all of a simple one, the first line of a compound one."""
+    text = ast.unparse(node)
+    if isinstance(getattr(node, "body", None), list):
+        lines = text.split("\n")
+        # Decorators come first; the header is one line however it was wrapped.
+        return next(line for line in lines if not line.startswith("@"))
+    return text
+
+
+def rewrite_all(changes: Sequence[tuple[Anchor, Rewrite]], place: Place) -> Place | None:
+    """Applies several changes in one pass; None unless each found its statement."""
+    finder = _Finder(place)
+    place.visit(finder)
+    chosen: dict[cst.BaseStatement, Rewrite] = {}
+    for anchor, change in changes:
+        found = [node for node, heads in finder.statements if anchor.head in heads]
+        if not found or (anchor.nth or 1) > len(found):
+            return None
+        if anchor.nth is None and len(found) > 1:
+            raise OperatorError(f"{len(found)} statements read the same; argument nth says which", found=anchor.head)
+        chosen[found[(anchor.nth or 1) - 1]] = change
+    if len(chosen) < len(changes):
+        raise OperatorError("the same statement is named twice", found=changes[0][0].head)
+    rewritten = place.visit(_Rewriter(chosen))
+    return rewritten if isinstance(rewritten, cst.Module | cst.FunctionDef | cst.ClassDef) else None
+
+
+class _Finder(cst.CSTVisitor):
+    """Every statement of a place with its heads. A module's own statements only: its definitions are other symbols."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__()
+        self._place = place
+        self.statements: list[tuple[cst.BaseStatement, tuple[str, ...]]] = []
+
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        if isinstance(node, cst.BaseStatement) and node is not self._place:
+            self.statements.append((node, _heads(node)))
+        inner = isinstance(node, cst.FunctionDef | cst.ClassDef)
+        return not (inner and isinstance(self._place, cst.Module)) and not isinstance(node, cst.BaseExpression)
+
+
+def _heads(node: cst.BaseStatement) -> tuple[str, ...]:
+    empty = cst.Module([])
+    if isinstance(node, cst.SimpleStatementLine):
+        return tuple(head_of(empty.code_for_node(small.with_changes(semicolon=cst.MaybeSentinel.DEFAULT)))
+                     for small in node.body)  # fmt: skip
+    hollow: dict[str, object] = {"leading_lines": (), "body": cst.SimpleStatementSuite([cst.Pass()])}
+    for name in ("orelse", "finalbody"):
+        if hasattr(node, name):
+            hollow[name] = None
+    if isinstance(node, cst.Try | cst.TryStar):
+        hollow |= {"handlers": (), "finalbody": cst.Finally(cst.SimpleStatementSuite([cst.Pass()]))}
+    if isinstance(node, cst.FunctionDef | cst.ClassDef):
+        hollow |= {"decorators": ()}
+    if isinstance(node, cst.Match):
+        return ()
+    return (head_of(empty.code_for_node(node.with_changes(**hollow))),)
+
+
+class _Rewriter(cst.CSTTransformer):
+    def __init__(self, chosen: dict[cst.BaseStatement, Rewrite]) -> None:
+        super().__init__()
+        self._chosen = chosen
+
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        return not isinstance(node, cst.BaseExpression)
+
+    def on_leave(  # type: ignore[override]
+        self, original_node: cst.CSTNode, updated_node: cst.CSTNode
+    ) -> cst.CSTNode | cst.FlattenSentinel[cst.BaseStatement] | cst.RemovalSentinel:
+        change = self._chosen.get(original_node) if isinstance(original_node, cst.BaseStatement) else None
+        if change is None or not isinstance(updated_node, cst.BaseStatement):
+            return _filled(updated_node)
+        made = list(change(updated_node))
+        return cst.FlattenSentinel(made) if made else cst.RemoveFromParent()
+
+
+def _filled(node: cst.CSTNode) -> cst.CSTNode:
+    """A block whose last statement went gets a `pass`."""
+    if isinstance(node, cst.IndentedBlock) and not node.body:
+        return node.with_changes(body=[cst.SimpleStatementLine([cst.Pass()])])
+    return node

@@ -1,0 +1,62 @@
+"""Puts statements into a function, class or module: before or after an anchor, or first or last in the body."""
+
+from collections.abc import Mapping
+
+import libcst as cst
+
+from ...targets.errors import OperatorError
+from .anchors import Anchor
+from .arguments import choice, nth, only, required, statements
+from .definitions import Place, edit_definition
+
+
+class InsertStatement:
+    """Arguments: `code`; `where` (before, after, first, last); for before and after `anchor`, and `nth` if it repeats.
+
+    `first` means after the docstring.
+    """
+
+    name = "insert_statement"
+
+    def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
+        only(args, "code", "where", "anchor", "nth")
+        where = choice(args, "where", "before", "after", "first", "last")
+        new = statements(required(args, "code"), module)
+        if where in ("first", "last"):
+            return edit_definition(module, symbol, lambda place: _at_end(place, new, where))
+        anchor = Anchor.of(required(args, "anchor"), nth(args))
+        return edit_definition(
+            module, symbol, lambda place: anchor.rewrite(place, lambda old: _beside(old, new, where))
+        )
+
+
+def _beside(old: cst.BaseStatement, new: list[cst.BaseStatement], where: str) -> list[cst.BaseStatement]:
+    return [*new, old] if where == "before" else [old, *new]
+
+
+def _at_end(place: Place, new: list[cst.BaseStatement], where: str) -> Place:
+    if isinstance(place, cst.Module):
+        return place.with_changes(body=_joined(list(place.body), new, where))
+    if not isinstance(place.body, cst.IndentedBlock):
+        raise OperatorError("the body stands on the same line as the header", where=place.name.value)
+    body = list(place.body.body)
+    return place.with_changes(body=place.body.with_changes(body=_joined(body, new, where)))
+
+
+def _joined(
+    body: list[cst.SimpleStatementLine | cst.BaseCompoundStatement] | list[cst.BaseStatement],
+    new: list[cst.BaseStatement],
+    where: str,
+) -> list[cst.BaseStatement]:
+    start = len(body)
+    if where == "first":
+        start = 1 if body and _is_docstring(body[0]) else 0
+    return [*body[:start], *new, *body[start:]]
+
+
+def _is_docstring(statement: cst.BaseStatement) -> bool:
+    return (
+        isinstance(statement, cst.SimpleStatementLine)
+        and isinstance(statement.body[0], cst.Expr)
+        and isinstance(statement.body[0].value, cst.SimpleString | cst.ConcatenatedString)
+    )

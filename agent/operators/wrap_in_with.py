@@ -1,0 +1,27 @@
+"""Puts one statement under a `with`, such as `with torch.no_grad():`."""
+
+from collections.abc import Mapping
+
+import libcst as cst
+
+from .anchors import Anchor
+from .arguments import expression, nth, only, required
+from .definitions import edit_definition
+
+
+class WrapInWith:
+    """Arguments: `anchor` (`nth` if it repeats), `context` (the expression after `with`)."""
+
+    name = "wrap_in_with"
+
+    def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
+        only(args, "anchor", "nth", "context")
+        anchor = Anchor.of(required(args, "anchor"), nth(args))
+        item = cst.WithItem(expression(required(args, "context")))
+
+        def wrap(statement: cst.BaseStatement) -> list[cst.BaseStatement]:
+            comments = getattr(statement, "leading_lines", ())
+            inner = statement.with_changes(leading_lines=())
+            return [cst.With([item], cst.IndentedBlock([inner]), leading_lines=comments)]
+
+        return edit_definition(module, symbol, lambda place: anchor.rewrite(place, wrap))
