@@ -1,0 +1,96 @@
+"""Chooses how to run, and says what works on this host. Never falls back to something weaker unasked."""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from ..targets.errors import BranchlabError, SandboxError, UsageError
+from . import environments
+from .bubblewrap import Bubblewrap
+from .runner import Limits, Runner, RunRequest
+from .unconfined import Unconfined
+
+NAMES = ("auto", "bubblewrap", "unconfined")
+
+# One process, four questions; each answer is what must hold inside a sandbox.
+QUESTIONS = """
+import json, os, socket, sys
+def refused(action):
+    try:
+        action()
+    except OSError:
+        return True
+    return False
+def connect():
+    socket.create_connection(("192.0.2.1", 9), timeout=2).close()
+def write():
+    open("/usr/branchlab-probe", "w").close()
+child = os.fork()
+if child == 0:
+    os._exit(7)
+print(json.dumps({
+    "a write outside the output folder is refused": refused(write),
+    "a connection to the network is refused": refused(connect),
+    "a process can be started": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7,
+    "the output folder can be written": not refused(lambda: open(sys.argv[1] + "/probe", "w").close()),
+}))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Whether a backend works on this host."""
+
+    name: str
+    available: bool
+    reason: str
+    """How it runs when available, else why not."""
+    fix: str = ""
+
+
+def choose(name: str = "auto") -> Runner:
+    """The backend of that name; `auto` is bubblewrap.
+
+    Raises SandboxError with the reason and the fix when it does not work here, UsageError for another name.
+    `unconfined` is only ever returned to who asks for it.
+    """
+    if name == "unconfined":
+        return Unconfined()
+    if name in ("auto", "bubblewrap"):
+        return Bubblewrap()
+    raise UsageError("no such sandbox", wanted=", ".join(NAMES), found=repr(name), where="--sandbox")
+
+
+@cache
+def probe() -> tuple[Probe, ...]:
+    """What works here, found by running it; asked once per process."""
+    return (_probe_bubblewrap(), Probe("unconfined", True, "no isolation at all; only when asked for by name"))
+
+
+def _probe_bubblewrap() -> Probe:
+    try:
+        runner = Bubblewrap()
+        faults = _wrong_answers(runner)
+    except BranchlabError as error:
+        message, _, fix = str(error).partition("; fix: ")
+        return Probe("bubblewrap", False, message, fix)
+    if faults:
+        return Probe("bubblewrap", False, f"it runs, but does not hold: {'; '.join(faults)}", "see docs/sandbox.md")
+    how = "gives up root first" if runner.mode.drop else "as this user"
+    return Probe("bubblewrap", True, f"{runner.program.path} {runner.program.version}, {how}, {runner.limits_kind}")
+
+
+def _wrong_answers(runner: Runner) -> list[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        work, out = Path(folder, "work"), Path(folder, "out")
+        work.mkdir()
+        out.mkdir()
+        argv = ("python", "-I", "-S", "-c", QUESTIONS, "{out}")
+        limits = Limits(wall_seconds=30, memory_mb=512, disk_mb=64)
+        result = runner.run(RunRequest(argv, environments.find(), work, out, limits))
+    if result.status != "ok":
+        raise SandboxError("the probe failed inside the sandbox", found=result.reason or result.log_head)
+    answers = json.loads(result.log_head.splitlines()[-1])
+    return [question for question, held in answers.items() if held is not True]
