@@ -7,12 +7,15 @@ import libcst as cst
 
 from .ast_facts import ast_facts
 from .code_map import CodeMap, Prompt, Role, Symbol, Unread
+from .configs.scalar import ConfigError
+from .configs.text import READERS, read_config
 from .cst_facts import cst_facts
 from .facts import FileFacts
 from .imports import Modules, closure
 from .prompt_texts import prompt_file, prompts_in
 from .readable import UnreadableError, parse
 from .roles import with_roles
+from .syntax import parse_cst
 
 CST_BYTES = 600_000
 """Source that is read with libcst, files nearest to the entry points first: about 18,000 lines, five seconds."""
@@ -27,13 +30,10 @@ def read_code(
     the facts come from `ast` alone, and the file is named in `unread` with that reason.
     """
     facts: dict[str, FileFacts] = {}
-    texts: dict[str, str] = {}
-    unread: list[Unread] = []
+    unread = _unread_configs(sources)
     for file in sorted(name for name in sources if name.endswith(".py")):
         try:
-            text, tree = parse(sources[file])
-            facts[file] = ast_facts(file, text, tree)
-            texts[file] = text
+            facts[file] = ast_facts(file, *parse(sources[file]))
         except UnreadableError as error:
             unread.append(Unread(file, str(error)))
     modules = Modules(facts)
@@ -45,11 +45,11 @@ def read_code(
             unread.append(Unread(file, f"facts by ast only: beyond the {cst_bytes:,} bytes read for editing"))
             continue
         try:
-            module = cst.parse_module(sources[file])
+            module = parse_cst(sources[file])
             facts[file] = cst_facts(file, module)
             parsed[file] = module
-        except (cst.ParserSyntaxError, RecursionError, UnicodeDecodeError) as error:
-            unread.append(Unread(file, f"facts by ast only: libcst stopped with {type(error).__name__}"))
+        except (UnreadableError, RecursionError) as error:
+            unread.append(Unread(file, f"facts by ast only: {error}"))
     prompts = _prompts(sources, facts)
     return CodeMap(
         commit,
@@ -67,6 +67,19 @@ def _by_closeness(facts: Mapping[str, FileFacts], entry: Sequence[str], modules:
     start = [file for file in entry if file in facts] or [one.file for one in facts.values() if one.is_script]
     near = closure(start, {file: one.imports for file, one in facts.items()}, modules)
     return [*near, *(file for file in facts if file not in set(near))]
+
+
+def _unread_configs(sources: Mapping[str, bytes]) -> list[Unread]:
+    """Configuration files that the code names but that are not what their suffix says."""
+    code = b"\n".join(data for file, data in sources.items() if file.endswith(".py"))
+    unread: list[Unread] = []
+    for file in sorted(name for name in sources if name.endswith(tuple(READERS))):
+        if file.rpartition("/")[2].encode() in code:
+            try:
+                read_config(file, sources[file])
+            except ConfigError as error:
+                unread.append(Unread(file, str(error)))
+    return unread
 
 
 def _prompts(sources: Mapping[str, bytes], facts: Mapping[str, FileFacts]) -> tuple[Prompt, ...]:
