@@ -5,11 +5,10 @@ from collections.abc import Mapping
 import libcst as cst
 
 from ...targets.errors import OperatorError
+from .arguments import expression, only, required
+from .constants import defined_constant
 from .imported_names import require
-from .leftovers import drop_unused_constants, names_in
-from .module_place import add_constant, find_definition, loaded_names, method, parameters
-
-CONSTANT = "RIDGE"
+from .module_place import find_definition, loaded_names, method, parameters
 
 DOCSTRING = '"""Item-item map with a zero diagonal, computed in closed form (EASE, Steck 2019)."""'
 
@@ -38,7 +37,7 @@ FIT = """
 def fit_closed_form(self) -> None:
     \"\"\"The map that best restores each item of the observed rows from the other items.\"\"\"
     gram = self.gram.double()
-    gram.diagonal().add_(RIDGE * gram.diagonal().mean())
+    gram.diagonal().add_({ridge} * gram.diagonal().mean())
     inverse = {torch}.linalg.inv(gram)
     weights = -inverse / inverse.diagonal()
     weights.fill_diagonal_(0.0)
@@ -50,24 +49,25 @@ def fit_closed_form(self) -> None:
 class ClosedFormModel:
     """Rewrites a model class: same constructor, same `forward`, plus `observe` and `fit_closed_form`.
 
-    Arguments: `width`, the number of items, an expression over the constructor's parameters; `unused`, see
-    `leftovers.names_in`. The regularisation is the
-    module constant RIDGE, in units of the mean item count, which suits data of any size to begin with.
+    Arguments: `width`, the number of items, an expression over the constructor's parameters; `ridge`, a constant of
+    the module: the regularisation in units of the mean item count, where 1.0 suits data of any size to begin with.
     """
 
     name = "closed_form_model"
 
     def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
+        only(args, "width", "ridge")
+        width = required(args, "width")
         model = find_definition(module, symbol)
         if not isinstance(model, cst.ClassDef) or not isinstance(model.body, cst.IndentedBlock):
             raise OperatorError("not a class", where=symbol)
         init, forward = method(model, "__init__"), method(model, "forward")
         if init is None or forward is None or len(parameters(forward)) < 2:
             raise OperatorError("the class has no constructor or no forward with an input", where=symbol)
-        width = args.get("width", "")
-        if not width or not set(loaded_names(cst.parse_expression(width))) <= set(parameters(init)):
+        if not set(loaded_names(expression(width))) <= set(parameters(init)):
             raise OperatorError("not computed from the constructor's parameters", found=width, where="width")
         words = {
+            "ridge": defined_constant(module, args, "ridge"),
             "width": width,
             "input": parameters(forward)[1],
             "torch": require(module, "torch.zeros").removesuffix(".zeros"),
@@ -81,8 +81,7 @@ class ClosedFormModel:
             _method(FIT.format(**words)),
         ]
         rewritten = model.with_changes(body=model.body.with_changes(body=body))
-        changed = add_constant(module, f"{CONSTANT} = 1.0").deep_replace(model, rewritten)
-        return drop_unused_constants(cst.ensure_type(changed, cst.Module), names_in(args))
+        return cst.ensure_type(module.deep_replace(model, rewritten), cst.Module)
 
 
 def _with_body(function: cst.FunctionDef, text: str) -> cst.FunctionDef:

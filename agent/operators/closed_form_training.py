@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import libcst as cst
 
 from ...targets.errors import OperatorError
-from .leftovers import drop_unused_assignments, drop_unused_constants, names_in
+from .arguments import expression, only, required
+from .leftovers import drop_unused_assignments
 from .module_place import find_definition, loaded_names
 
 Statement = cst.BaseStatement
@@ -16,31 +17,29 @@ class ClosedFormTraining:
     `model.fit_closed_form()`.
 
     Of the loop only what makes `target` stays: the batches come from where they came from. Arguments: `model` and
-    `target`, source text of the model and of the rows it should restore; `unused`, see
-    `leftovers.names_in`.
+    `target`, source text of the model and of the rows it should restore.
     """
 
     name = "closed_form_training"
 
     def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
-        model, target = args.get("model"), args.get("target")
-        if not model or not target:
-            raise OperatorError("an argument is missing", wanted="model and target", where=self.name)
+        only(args, "model", "target")
+        model, target = required(args, "model"), required(args, "target")
         place = find_definition(module, symbol)
         loop = _outer_loop(place)
         if loop is None:
             raise OperatorError("no loop around a backward pass", where=symbol)
         _refuse_what_a_loop_cannot_lose(place, loop)
+        expression(model)
         observe = cst.parse_statement(f"{model}.observe({target})")
-        wanted = set(loaded_names(cst.parse_expression(target)))
+        wanted = set(loaded_names(expression(target)))
         batches = _one_pass(loop, wanted, observe)
         if batches is None:
             raise OperatorError("the rows of a batch do not come from this loop", wanted=target, where=symbol)
         solve = cst.parse_statement(f"{model}.fit_closed_form()")
         batches[0] = batches[0].with_changes(leading_lines=loop.leading_lines)
         changed = cst.ensure_type(module.visit(_Replace(loop, [*batches, solve])), cst.Module)
-        changed = drop_unused_assignments(changed, symbol, within=loop)
-        return drop_unused_constants(changed, names_in(args))
+        return drop_unused_assignments(changed, symbol, within=loop)
 
 
 class _Replace(cst.CSTTransformer):

@@ -5,32 +5,32 @@ from collections.abc import Mapping
 import libcst as cst
 
 from ...targets.errors import OperatorError
+from .arguments import only, required
+from .constants import defined_constant
 from .imported_names import require
-from .module_place import add_constant, find_definition, parameters
-
-CONSTANT = "INPUT_DROPOUT"
+from .module_place import find_definition, parameters
 
 
 class CorruptInput:
     """Puts normalisation and dropout of the argument `input` at the start of a `forward` method.
 
-    The rate becomes the module constant INPUT_DROPOUT, where a tuner finds it.
+    Argument `rate`: a constant of the module, the share of the input that is dropped.
     """
 
     name = "corrupt_input"
 
     def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
+        only(args, "input", "rate")
+        name, rate = required(args, "input"), defined_constant(module, args, "rate")
         forward = find_definition(module, symbol)
-        name = args.get("input", "")
         if not isinstance(forward, cst.FunctionDef) or name not in parameters(forward)[1:]:
             raise OperatorError("no such argument of a method", wanted=f"{symbol}({name})", where=self.name)
         if not isinstance(forward.body, cst.IndentedBlock):
             raise OperatorError("the method is written on one line", where=symbol)
         normalize = require(module, "torch.nn.functional.normalize")
         dropout = require(module, "torch.nn.functional.dropout")
-        line = cst.parse_statement(f"{name} = {dropout}({normalize}({name}), {CONSTANT}, self.training)")
+        line = cst.parse_statement(f"{name} = {dropout}({normalize}({name}), {rate}, self.training)")
         body = list(forward.body.body)
         body.insert(1 if forward.get_docstring() is not None else 0, line)
         corrupted = forward.with_changes(body=forward.body.with_changes(body=body))
-        changed = add_constant(module, f"{CONSTANT} = 0.5").deep_replace(forward, corrupted)
-        return cst.ensure_type(changed, cst.Module)
+        return cst.ensure_type(module.deep_replace(forward, corrupted), cst.Module)

@@ -1,7 +1,5 @@
 """Takes out what an edit left without a use."""
 
-from collections.abc import Mapping
-
 import libcst as cst
 
 from .module_place import Definition, find_definition, loaded_names
@@ -31,19 +29,6 @@ def drop_unused_assignments(module: cst.Module, symbol: str, *, within: cst.CSTN
         module = cst.ensure_type(module.deep_remove(unused), cst.Module)
 
 
-def names_in(args: Mapping[str, str]) -> frozenset[str]:
-    """The argument `unused`: comma-separated constants of the module that no other file reads, so that they may go
-    when the edit leaves them without a reader."""
-    return frozenset(name.strip() for name in args.get("unused", "").split(",") if name.strip())
-
-
-def drop_unused_constants(module: cst.Module, names: frozenset[str]) -> cst.Module:
-    """`module` without those of its top-level assignments to `names` that nothing in it reads."""
-    used = loaded_names(module)
-    body = [line for line in module.body if not (_constant(line) in names and used.count(str(_constant(line))) == 1)]
-    return module.with_changes(body=body)
-
-
 def _statements(place: Definition | cst.Module) -> list[cst.SimpleStatementLine]:
     body = place.body if isinstance(place, cst.Module) else place.body.body
     return [line for line in body if isinstance(line, cst.SimpleStatementLine)]
@@ -51,14 +36,11 @@ def _statements(place: Definition | cst.Module) -> list[cst.SimpleStatementLine]
 
 def _assigned_call(line: cst.SimpleStatementLine) -> str | None:
     value = line.body[0].value if len(line.body) == 1 and isinstance(line.body[0], cst.Assign) else None
-    return _single_target(line) if isinstance(value, cst.Call) else None
+    return single_target(line) if isinstance(value, cst.Call) else None
 
 
-def _constant(line: cst.BaseStatement) -> str | None:
-    return _single_target(line) if isinstance(line, cst.SimpleStatementLine) else None
-
-
-def _single_target(line: cst.SimpleStatementLine) -> str | None:
+def single_target(line: cst.SimpleStatementLine) -> str | None:
+    """The name that an assignment with one plain target gives a value to, None for any other statement."""
     if len(line.body) != 1:
         return None
     small = line.body[0]

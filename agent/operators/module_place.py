@@ -1,4 +1,4 @@
-"""Finding a symbol in a parsed module, and putting a constant beside the others."""
+"""Finding a symbol in a parsed module, and the names it reads."""
 
 import libcst as cst
 
@@ -70,42 +70,3 @@ def loaded_names(node: cst.CSTNode) -> list[str]:
 
     node.visit(Collect())
     return names
-
-
-def add_constant(module: cst.Module, text: str) -> cst.Module:
-    """`module` with the assignment `text` after its imports and the constants that follow them.
-
-    OperatorError when the name is taken.
-    """
-    name = text.split("=")[0].strip()
-    if name in loaded_names(module):
-        raise OperatorError("the module already has that name, so the edit may have been made before", found=name)
-    body = list(module.body)
-    last_import = max((i for i, s in enumerate(body) if _is_import(s)), default=-1 if not module.body else 0)
-    place = last_import + 1
-    while place < len(body) and _is_constant(body[place]):
-        place += 1
-    blank = [] if place > last_import + 1 else [cst.EmptyLine(indent=False)]
-    line = cst.ensure_type(cst.parse_statement(text), cst.SimpleStatementLine)
-    body.insert(place, line.with_changes(leading_lines=[*blank, *line.leading_lines]))
-    return module.with_changes(body=body)
-
-
-def _is_import(statement: cst.BaseStatement) -> bool:
-    return isinstance(statement, cst.SimpleStatementLine) and any(
-        isinstance(small, cst.Import | cst.ImportFrom) for small in statement.body
-    )
-
-
-def _is_constant(statement: cst.BaseStatement) -> bool:
-    """`NAME = value` in capitals."""
-    if not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:
-        return False
-    small = statement.body[0]
-    if isinstance(small, cst.Assign):
-        target = small.targets[0].target
-    elif isinstance(small, cst.AnnAssign):
-        target = small.target
-    else:
-        return False
-    return isinstance(target, cst.Name) and target.value.isupper()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import libcst as cst
 
 from ...targets.errors import OperatorError
+from .arguments import expression, only, required
 from .expressions import expressions_written
 from .imported_names import require
 from .leftovers import drop_unused_assignments
@@ -20,15 +21,14 @@ class MultinomialLikelihood:
     name = "multinomial_likelihood"
 
     def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
-        try:
-            loss, output, target = args["loss"], args["output"], args["target"]
-        except KeyError as missing:
-            raise OperatorError("an argument is missing", wanted=str(missing), where=self.name) from None
+        only(args, "loss", "output", "target")
+        loss, output, target = (required(args, name) for name in ("loss", "output", "target"))
         place = find_definition(module, symbol)
         found = expressions_written(module, place, loss)
         if len(found) != 1:
             raise OperatorError("the loss must be written once there", wanted=loss, found=f"{len(found)} times")
         log_softmax = require(module, "torch.nn.functional.log_softmax")
+        expression(output), expression(target)
         likelihood = cst.parse_expression(f"-({log_softmax}({output}, dim=1) * {target}).sum(dim=1).mean()")
         changed = cst.ensure_type(module.deep_replace(found[0], likelihood), cst.Module)
         return drop_unused_assignments(changed, symbol, within=found[0])

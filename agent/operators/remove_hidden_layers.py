@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import libcst as cst
 
 from ...targets.errors import OperatorError
+from .arguments import only
 from .expressions import expressions_written
 from .layer_stack import narrowest, shorten_stacks
-from .leftovers import drop_unused_constants, names_in
 from .module_place import find_definition
 
 
@@ -16,12 +16,12 @@ class RemoveHiddenLayers:
 
     Without the argument `sizes` the symbol is a class, and its `nn.Sequential` stacks of linear layers are shortened:
     a stack that ends at the width it began with keeps its narrowest layer, any other becomes a single layer.
-    Argument `unused`: see `leftovers.names_in`.
     """
 
     name = "remove_hidden_layers"
 
     def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
+        only(args, "sizes")
         place = find_definition(module, symbol)
         if "sizes" not in args:
             return shorten_stacks(module, place)
@@ -36,5 +36,4 @@ class RemoveHiddenLayers:
         # A tuple of one needs its comma.
         comma = cst.Comma() if isinstance(sizes, cst.Tuple) else cst.MaybeSentinel.DEFAULT
         kept = sizes.elements[narrowest([element.value for element in sizes.elements])].with_changes(comma=comma)
-        changed = cst.ensure_type(module.deep_replace(sizes, sizes.with_changes(elements=[kept])), cst.Module)
-        return drop_unused_constants(changed, names_in(args))
+        return cst.ensure_type(module.deep_replace(sizes, sizes.with_changes(elements=[kept])), cst.Module)
