@@ -253,8 +253,9 @@ class Checkout:
         """Copies a commit of the user's repository and its history, once."""
         assert self._user is not None  # noqa: S101
         ref = BASES + commit
-        if self._objects.find(ref) == commit:
-            return
+        with self._lock:
+            if self._objects.find(ref) == commit:
+                return
         with locked(self.git_dir):
             self._user.send(commit, self.git_dir, self._bases())
             git(self.git_dir, "update-ref", "--no-deref", ref, commit)
