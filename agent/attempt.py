@@ -13,8 +13,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
-from ..evals.gates import GATES
-from ..evals.noise import noise_of
+from ..evals.gates import gates_for
 from ..evals.trial import Arm, Decision, Phase, Run, Trial, Verdict
 from ..targets.errors import SandboxError
 from .lab import Lab
@@ -124,8 +123,7 @@ def _pointless(lab: Lab, attempt: Attempt, runs: Sequence[Run]) -> bool:
     """Whether the first seed already lost by so much that the others would be wasted; the same rule for every arm."""
     if attempt.phase != "search" or len(runs) != 1 or runs[0].score is None:
         return False
-    baseline = [run for t in lab.journal.trials("baseline", "calibrate") for run in t.runs]
-    noise = noise_of(baseline)
+    noise = lab.noise()
     if noise is None:
         return False
     return hopeless(runs[0].score.value, noise.mean, noise.sd, lab.target.metric.direction)
@@ -139,7 +137,7 @@ def _decide(lab: Lab, attempt: Attempt, runs: Sequence[Run]) -> tuple[tuple[Verd
         return (), "keep"
     incumbent = lab.journal.runs(attempt.parent, [run.seed for run in runs], SPLIT_OF[attempt.phase])
     if attempt.arm == "edits":
-        verdicts = tuple(gate.judge(lab.target, runs, incumbent) for gate in GATES.values())
+        verdicts = tuple(gate.judge(lab.target, runs, incumbent) for gate in gates_for(lab.noise()))
     else:
         verdicts = (_better(lab, runs, incumbent),)
     return verdicts, "keep" if all(v.passed for v in verdicts) and len(runs) == len(attempt.seeds) else "discard"

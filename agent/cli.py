@@ -31,7 +31,7 @@ class Context:
     json: bool
 
 
-class Seconds(click.ParamType):
+class Seconds(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -124,7 +124,7 @@ def map_(ctx: Context, target: str) -> None:
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run.")
 @click.pass_obj
 @_exits
-def run(ctx: Context, target: str | None, resume: str | None, **options: Any) -> int:
+def run(ctx: Context, /, target: str | None, resume: str | None, **options: Any) -> int:
     """Read, propose, branch, run, judge, tune, confirm, report: the whole loop, within one budget.
 
     Arms: `random` and `tuner` move the tunables of the untouched code, `edits` changes the code, `edits+tuner` tunes
@@ -143,7 +143,7 @@ def run(ctx: Context, target: str | None, resume: str | None, **options: Any) ->
 @click.option("--unsafe-no-sandbox", is_flag=True, help="Run the code with all your rights. Written into every row.")
 @click.pass_obj
 @_exits
-def tune(ctx: Context, target: str, **options: Any) -> int:
+def tune(ctx: Context, /, target: str, **options: Any) -> int:
     """The AutoML arm alone: Optuna's TPE over the tunables found in the code, defaults as trial 0."""
     from .commands import run_target
 
@@ -159,7 +159,7 @@ def tune(ctx: Context, target: str, **options: Any) -> int:
 @click.option("--unsafe-no-sandbox", is_flag=True, help="Run the code with all your rights. Written into every row.")
 @click.pass_obj
 @_exits
-def review(ctx: Context, target: str, branch: str, **options: Any) -> int:
+def review(ctx: Context, /, target: str, branch: str, **options: Any) -> int:
     """Judge one branch, made by anyone, against its base: checks, then paired runs on the confirm seeds.
 
     Exit code 0 when it is better, 1 when it is not (a tie is not better), so a CI job can depend on it.

@@ -36,7 +36,7 @@ def build(lab: Lab, checkpointer: Any) -> "CompiledStateGraph[State, Any, State,
         read, calibrate, propose, merge, tune, check, branch, run, judge, confirm, seal, report,
     )  # fmt: skip
     for node in nodes:
-        graph.add_node(node.__name__, partial(node, lab))  # type: ignore[call-overload]
+        graph.add_node(node.__name__, partial(node, lab))
     graph.add_edge(START, "read")
     graph.add_edge("read", "calibrate")
     graph.add_conditional_edges("calibrate", partial(next_step, lab), STEPS)

@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..targets.checkout import Checkout, source_of
+from ..targets.checkout import Checkout
 from ..targets.errors import UsageError
+from ..targets.target import Metric, Steps, Target
 from .draft import draft_target
 from .read import read_code
 from .session import prepare_home
@@ -29,7 +30,7 @@ def draft(path_or_url: str, home: Path, *, commit: str | None, name: str | None)
     file = home / "targets" / name / "target.toml"
     if file.exists():
         raise UsageError("a target of this name is there already", where=str(file), fix="another --name, or delete it")
-    checkout = Checkout.open(source_of(source, commit), home)
+    checkout = Checkout.open(_unread(source, commit), home)
     try:
         code = read_code(checkout.base, checkout.tree(checkout.base))
         text = draft_target(code, name, source, checkout.base)
@@ -38,3 +39,15 @@ def draft(path_or_url: str, home: Path, *, commit: str | None, name: str | None)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
     return Draft(name, file)
+
+
+def _unread(source: str, commit: str | None) -> Target:
+    """A target of which only the source is known: enough to read it."""
+    return Target(
+        name="unread",
+        repo=source,
+        commit=commit,
+        steps=Steps(train=("python",)),
+        metric=Metric(name="unknown", direction="maximize"),
+        editable=("**",),
+    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..evals.judge import Judge
+from ..evals.noise import Noise, noise_of
 from ..evals.trial import Arm, Score, Trial
 from ..evals.tuners import Tuner, make_tuner
 from ..sandbox.runner import Runner
@@ -120,6 +121,10 @@ class Lab:
         seeds = self.target.seeds
         total = self.options.budget_seconds * self.options.jobs
         return make_plan(total, spent, spent / len(baseline), seeds.confirm, self.options.arms, len(seeds.search))
+
+    def noise(self) -> Noise | None:
+        """How much luck moves the untouched code's score."""
+        return noise_of([run for trial in self.journal.trials("baseline", "calibrate") for run in trial.runs])
 
     def tuner(self, arm: Arm, parent: str) -> Tuner:
         """The arm's tuner over the space of `parent`, told everything the journal holds of it."""

@@ -39,7 +39,7 @@ def edits_of(record: ProposalRecord) -> tuple[Edit, ...]:
 
 
 def to_proposal(record: ProposalRecord) -> Proposal:
-    kinds: dict[str, Kind] = {k: k for k in ("bug_fix", "architecture", "prompt", "data", "hyperparameter")}  # type: ignore[misc]
+    kinds: dict[str, Kind] = {k: k for k in ("bug_fix", "architecture", "prompt", "data", "hyperparameter")}
     return Proposal(
         kind=kinds[record.claimed_kind],
         title=record.title,

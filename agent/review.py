@@ -67,11 +67,10 @@ def _judged(lab: Lab, branch: str, runs: list[Run], base: list[Run], verdicts: t
     if failed:
         return Review(False, f"{branch} fails: {failed.status} on seed {failed.seed}: {failed.reason}", verdicts, None)
     gain = difference(runs, base, lab.target.metric.direction)
-    better = gain.mean > 0 and not gain.tie
-    word = "better" if better else "a tie" if gain.tie else "worse"
+    word = "better" if gain.better else "a tie" if gain.tie else "worse"
     interval = f" [{gain.low:+.4g}, {gain.high:+.4g}]" if gain.low is not None and gain.high is not None else ""
-    sentence = f"{branch} is {word}: {lab.target.metric.name} {gain.mean:+.4g}{interval} over {gain.n} seeds ({gain.method})"
-    return Review(better, sentence, verdicts, gain)
+    sentence = f"{branch} is {word}: {lab.target.metric.name} {gain.mean or 0.0:+.4g}{interval} over {gain.n} seeds ({gain.method})"
+    return Review(gain.better, sentence, verdicts, gain)
 
 
 def _finish(lab: Lab, result: Review) -> Review:

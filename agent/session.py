@@ -22,14 +22,14 @@ from ..sandbox.runner import Runner
 from ..targets.checkout import Checkout
 from ..targets.errors import BranchlabError, BudgetError, UsageError
 from ..targets.find import find_target
-from ..targets.rules import check_scope
+from ..targets.scope import check_scope
 from ..targets.target import Target
 from .events import Note, RunFinished, RunStarted
 from .graph import drive
 from .journal import Journal
 from .lab import Lab, Options
 from .live import LiveView
-from .proposers import modelled_proposer, structured_proposers
+from .proposers import structured_proposers
 from .slots import Slots
 
 INTERRUPTED = 130
@@ -143,8 +143,6 @@ def _lab(
     lab = Lab(run_id, target, options, checkout, journal, runner, judge, Slots(options.jobs), view, folder)
     lab.orphans = journal.orphans()
     lab.structured = structured_proposers()
-    if options.model:
-        lab.modelled = modelled_proposer(lab, options.model)
     return lab
 
 

@@ -34,6 +34,11 @@ class Difference:
     unpaired: int = 0
     """Runs left out: the seed has no score on one of the sides."""
 
+    @property
+    def better(self) -> bool:
+        """Whether a gain may be claimed: the whole interval lies above 0."""
+        return not self.tie and self.mean is not None and self.mean > 0
+
 
 def difference(candidate: Sequence[Run], reference: Sequence[Run], direction: str) -> Difference:
     """Mean paired difference over the common seeds, and its interval.

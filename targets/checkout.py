@@ -103,6 +103,13 @@ class Checkout:
             raise TargetError("no such commit", wanted="a branch, tag or commit", found=found, where=self._source)
         return commit
 
+    def merge_base(self, one: str, other: str) -> str:
+        """The best common ancestor of two commits of the clone. Raises: TargetError when they have none."""
+        try:
+            return git(self.git_dir, "merge-base", _full_id(one), _full_id(other)).decode().split()[0]
+        except (GitFailed, IndexError):
+            raise TargetError("the two have no commit in common", found=f"{one[:12]} and {other[:12]}") from None
+
     def files(self, commit: str) -> Mapping[str, int]:
         """Size in bytes of every regular file of a commit, by path; links and submodules are not files."""
         with self._lock:

@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from functools import partial
 
-from ...evals.noise import noise_of
 from ...evals.trial import Trial
 from ...targets.errors import TargetError
 from ..attempt import Attempt, perform
@@ -52,7 +51,7 @@ def calibrate(lab: Lab, _state: State) -> State:
     for trial in trials:
         explain_no_score(lab, trial)
     plan = lab.the_plan
-    noise = noise_of([run for trial in trials for run in trial.runs])
+    noise = lab.noise()
     lab.journal.ledger.update_settings(lab.run_id, plan=asdict(plan), noise=asdict(noise) if noise else None)
     sd = f", spread {noise.sd:.2g} over {noise.n} seeds" if noise else ""
     lab.say(
