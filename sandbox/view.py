@@ -2,8 +2,8 @@
 
 Order matters. `/` and `/dev` are writable tmpfs of unlimited size until `--remount-ro`, so each is sealed once its mount
 points exist. `/proc/sys` is bound over itself read-only because bubblewrap leaves it writable for real root, and a write
-to `core_pattern` is root code on the host. The device nodes are the host's own inodes: sealed too, so that an owner
-cannot change their mode (writing to a device still works).
+to `core_pattern` is root code on the host. Device nodes are not remounted read-only: bubblewrap
+adds nodev to such a mount, and nothing could be read from /dev/urandom.
 """
 
 import os
@@ -22,7 +22,6 @@ SYSTEM_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/etc/ssl/certs", "/etc/nsswitch.conf",
                 "/etc/fonts", "/etc/mime.types")  # fmt: skip
 SEALED_PROC = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/acpi", "/proc/scsi")
-DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 RESERVED = frozenset({"bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "libx32", "media", "mnt", "opt",
                       "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var"})  # fmt: skip
 ETC = {
@@ -117,8 +116,6 @@ def _proc_and_dev(request: RunRequest, devices: Sequence[str]) -> list[str]:
     for path in SEALED_PROC:
         words += ["--ro-bind-try", path, path]
     words += ["--dev", "/dev", "--size", str(memory), "--tmpfs", "/dev/shm"]  # noqa: S108
-    for name in DEVICES:
-        words += ["--remount-ro", f"/dev/{name}"]
     words += [*devices, "--remount-ro", "/dev"]
     words += ["--size", str(min(memory, request.limits.disk_mb * MB)), "--perms", "1777", "--tmpfs", "/tmp"]  # noqa: S108
     words += ["--size", str(HOME_BYTES), "--perms", "0700", "--tmpfs", HOME]
