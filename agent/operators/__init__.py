@@ -6,6 +6,7 @@ from .add_import import AddImport
 from .base import Operator, TextOperator
 from .closed_form_model import ClosedFormModel
 from .closed_form_training import ClosedFormTraining
+from .config_value import SetConfigValue
 from .corrupt_input import CorruptInput
 from .delete_statement import DeleteStatement
 from .drop_constants import DropConstants
@@ -17,6 +18,7 @@ from .remove_hidden_layers import RemoveHiddenLayers
 from .replace_expression import ReplaceExpression
 from .replace_function import ReplaceFunction
 from .set_keyword import SetKeyword
+from .set_literal import SetLiteral
 from .wrap_in_with import WrapInWith
 
 _ALL: tuple[Operator | TextOperator, ...] = (
@@ -33,7 +35,9 @@ _ALL: tuple[Operator | TextOperator, ...] = (
     WrapInWith(),
     AddConstant(),
     DropConstants(),
-    # literals: set_literal, set_config_value
+    # literals
+    SetConfigValue(),
+    SetLiteral(),
     # architecture
     ClosedFormModel(),
     ClosedFormTraining(),
