@@ -19,6 +19,7 @@ class Change:
 
 
 class Check(Protocol):
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def judge(self, target: Target, change: Change) -> Verdict: ...
