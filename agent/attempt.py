@@ -26,7 +26,7 @@ SPLIT_OF: dict[Phase, SplitName] = {
 INFRASTRUCTURE_TRIES = 2
 
 
-class Interrupted(Exception):  # noqa: N818  (not an error: nothing went wrong)
+class Interrupted(Exception):
     """The run is being stopped; what was cut off leaves no row."""
 
 

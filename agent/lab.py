@@ -19,7 +19,6 @@ from .code_map import CodeMap
 from .events import Event
 from .journal import Journal
 from .live import LiveView
-from .models.base import Model
 from .policy import SEARCH_ARMS, Plan, make_plan, mean_score
 from .proposal import Proposal
 from .proposers.base import Proposer
@@ -61,7 +60,6 @@ class Lab:
     structured: Sequence[Proposer] = ()
     """Proposers that need no model, in the order they are asked."""
     modelled: Proposer | None = None
-    model: Model | None = None
     plan: Plan | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     started: dict[str, Arm] = field(default_factory=dict)
@@ -131,12 +129,16 @@ class Lab:
         if arm not in self._tuners:
             space = tuple(self.space(parent).values())
             direction = self.target.metric.direction
-            self._tuners[arm] = make_tuner(TUNER_OF[arm], space, seed=self.options.seed, direction=direction)
+            self._tuners[arm] = make_tuner(TUNER_OF[arm], space, seed=self._tuner_seed(arm), direction=direction)
             asked = {row.id for row in self.journal.proposals(arm) if row.proposer == TUNER_OF[arm]}
             for trial in self.journal.trials(arm, "search"):
                 if trial.proposal_id in asked:
                     self.tell(trial, parent)
         return self._tuners[arm]
+
+    def _tuner_seed(self, arm: Arm) -> int:
+        """Arms that start from the same settings must not draw the same ones."""
+        return self.options.seed * len(TUNER_OF) + list(TUNER_OF).index(arm)
 
     def tell(self, trial: Trial, parent: str) -> None:
         """Tells the arm's tuner of a trial it asked for: the mean over its seeds, or None."""

@@ -13,6 +13,7 @@ EDITS_PART = 0.5
 """Of `edits+tuner`'s share: spent on edits (taken over from the edits arm), the rest on tuning their best."""
 CONFIRM_PART = 0.45
 """At most this part of the budget goes into confirming and sealing."""
+SEALED_PART = 0.5
 FEWEST_CONFIRM_SEEDS = 2
 FEWEST_TRIALS = 2
 
@@ -34,15 +35,14 @@ def make_plan(
 ) -> Plan:
     """Divides what is left of `total` after the baseline's runs (`spent`), equally among the search arms.
 
-    A sealed run predicts and scores without training; it is counted as a whole run because training may be the
-    cheaper part. `edits+tuner` takes its edits over from `edits` without running them again, so the machine is busy
+    A sealed run predicts and scores without training again and is counted as half a run. `edits+tuner` takes its edits over from `edits` without running them again, so the machine is busy
     for only the rest of its share.
 
     Raises:
         BudgetError: not enough for two trials an arm and two confirmation seeds; says how much would be.
     """
     contenders = len(arms) + 1
-    per_seed = 2 * contenders * run_seconds
+    per_seed = (1 + SEALED_PART) * contenders * run_seconds
     trials = FEWEST_TRIALS * per_trial * run_seconds * len(arms)
     least = spent + FEWEST_CONFIRM_SEEDS * per_seed + trials
     if total < least:

@@ -20,7 +20,7 @@ from ..evals.ledger import Ledger, RunRecord
 from ..sandbox import backends, environments
 from ..sandbox.runner import Runner
 from ..targets.checkout import Checkout
-from ..targets.errors import BranchlabError, BudgetError, UsageError
+from ..targets.errors import BranchlabError, BudgetError, ModelError, UsageError
 from ..targets.find import find_target
 from ..targets.scope import check_scope
 from ..targets.target import Target
@@ -29,6 +29,7 @@ from .graph import drive
 from .journal import Journal
 from .lab import Lab, Options
 from .live import LiveView
+from .modelled import modelled
 from .proposers import structured_proposers
 from .slots import Slots
 
@@ -143,6 +144,8 @@ def _lab(
     lab = Lab(run_id, target, options, checkout, journal, runner, judge, Slots(options.jobs), view, folder)
     lab.orphans = journal.orphans()
     lab.structured = structured_proposers()
+    if options.model:
+        lab.modelled = modelled(lab)
     return lab
 
 
@@ -158,6 +161,10 @@ def _drive(lab: Lab, *, resumed: bool) -> int:
         ledger.set_status(run_id, "interrupted", "interrupted by the user")
         lab.say(RunFinished(run_id, "interrupted", f"interrupted; go on with: branchlab run --resume {run_id}"))
         return INTERRUPTED
+    except ModelError as error:
+        ledger.set_status(run_id, "interrupted", str(error))
+        lab.say(Note(f"go on with: branchlab run --resume {run_id}"))
+        raise
     except BudgetError as error:
         ledger.set_status(run_id, "budget_exhausted", str(error))
         raise

@@ -6,7 +6,8 @@ BranchlabError
 ├── OperatorError   an edit does not apply to this code; recorded as a failed proposal
 ├── ArtifactError   what a run wrote is missing, or not the plain data it should be; recorded as a crash
 ├── SandboxError    no working sandbox, or the sandbox itself failed (exit code 4)
-├── ModelError      the language model's endpoint failed, or its budget is spent (the run stays resumable)
+├── ModelError      the language model's endpoint failed (the run stays resumable)
+│   └── ModelBudgetError    its dollars are spent: the run goes on without it
 ├── BudgetError     the budget cannot pay for a verdict (exit code 3)
 └── LedgerError     the ledger is unreadable, of another version, or a rule of it was broken (exit code 4)
 """
@@ -52,6 +53,10 @@ class SandboxError(BranchlabError):
 
 
 class ModelError(BranchlabError):
+    pass
+
+
+class ModelBudgetError(ModelError):
     pass
 
 

@@ -1,0 +1,23 @@
+"""The one door to a language model. Importing this imports no provider."""
+
+from pathlib import Path
+
+from .base import Completion as Completion
+from .base import Message as Message
+from .base import Model as Model
+from .base import ModelRequest as ModelRequest
+from .budget import Budgeted as Budgeted
+from .litellm_model import LiteLLM
+from .replay import Recording, Replay
+from .scripted import Scripted
+
+
+def make_model(name: str, *, record: Path | None = None) -> Model:
+    """`scripted:FILE`, `replay:FILE`, or any litellm name; a live model's answers are kept in the cassette `record`."""
+    kind, _, rest = name.partition(":")
+    if kind == "scripted" and rest:
+        return Scripted.read(Path(rest))
+    if kind == "replay" and rest:
+        return Replay(Path(rest))
+    model = LiteLLM(name)
+    return Recording(model, record) if record else model

@@ -29,5 +29,6 @@ def tuned_parent(lab: Lab) -> str | None:
 def record(lab: Lab, arm: Arm, proposal: Proposal) -> State:
     row = to_record(lab.run_id, arm, proposal)
     lab.journal.propose(row)
-    lab.say(ProposalMade(arm, row.title, row.kind, row.proposer))
+    if arm == "edits":  # a tuner's settings are told once, as the trial that tries them
+        lab.say(ProposalMade(arm, row.title, row.kind, row.proposer))
     return State(proposal=row.id, finished="")

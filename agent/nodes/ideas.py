@@ -3,12 +3,18 @@
 from dataclasses import replace
 
 from ...evals.trial import ProposalRecord
+from ...targets.errors import ModelBudgetError
+from ..events import Note
 from ..lab import Lab
 from ..policy import mean_score
 from ..proposal import Edit, Kind, Proposal
+from ..proposers.base import Proposer
 from ..records import edits_of, record_id
 from .arms import record, winner_commit
 from .state import IDLE, State
+
+MODEL_IDEAS = 4
+"""Edits a language model is asked for at a time: few, so that it sees what came of them."""
 
 
 def propose(lab: Lab, _state: State) -> State:
@@ -16,9 +22,7 @@ def propose(lab: Lab, _state: State) -> State:
     parent = edit_parent(lab)
     untried = _untried(lab, parent)
     if not untried and lab.modelled:
-        history = lab.journal.trials("edits", "search")
-        untried = list(lab.modelled.propose(lab.code(parent), history, lab.journal.proposals("edits"), limit=4))
-        untried = [p for p in untried if _is_new(lab, p)]
+        untried = _modelled(lab, lab.modelled, parent)
     if not untried:
         lab.exhausted.add(parent)
         return IDLE
@@ -60,6 +64,19 @@ def mergeable(lab: Lab) -> list[Proposal]:
         if _is_new(lab, proposal):
             merges.append(proposal)
     return merges
+
+
+def _modelled(lab: Lab, proposer: Proposer, parent: str) -> list[Proposal]:
+    """What the language model has for this commit; nothing once its dollars are spent."""
+    history, tried = lab.journal.trials("edits", "search"), lab.journal.proposals("edits")
+    try:
+        found = proposer.propose(lab.code(parent), history, tried, limit=MODEL_IDEAS)
+    except ModelBudgetError as error:
+        lab.say(Note(str(error), "warning"))
+        return []
+    fresh = [proposal for proposal in found if _is_new(lab, proposal)]
+    lab.ideas[parent] += fresh
+    return fresh
 
 
 def _untried(lab: Lab, parent: str) -> list[Proposal]:

@@ -1,0 +1,56 @@
+"""The language-model proposer of one run: charged, capped, recorded, its failures written down."""
+
+from dataclasses import replace
+
+from ..targets.errors import OperatorError
+from .checks import CHECKS
+from .checks.base import Change
+from .checks.kind import prove_kind
+from .code_map import CodeMap
+from .events import ModelCharged, ProposalRefused
+from .lab import Lab
+from .models import Budgeted, Completion, make_model
+from .operators.apply import apply_edits
+from .proposal import Proposal
+from .proposers.base import Proposer
+from .proposers.defects import find_defects
+from .proposers.language_model import LanguageModelProposer
+from .records import to_record
+
+
+def modelled(lab: Lab) -> Proposer:
+    """The proposer, its answers kept in `cassette.jsonl` of the run, so that `replay:` can repeat it without a key."""
+    ledger = lab.journal.ledger
+
+    def charge(answer: Completion) -> None:
+        ledger.charge_model(
+            lab.run_id, "edits", model=answer.model, input_tokens=answer.input_tokens,
+            output_tokens=answer.output_tokens, dollars=answer.dollars, purpose="propose",
+        )  # fmt: skip
+        lab.say(ModelCharged("edits", answer.model, answer.input_tokens, answer.output_tokens, answer.dollars))
+
+    def validate(proposal: Proposal) -> str:
+        before = lab.code(proposal.parent).sources
+        try:
+            after = apply_edits(before, proposal.edits)
+        except OperatorError as error:
+            return str(error)
+        change = Change({f: before.get(f) for f in after}, dict(after), {**before, **after})
+        verdicts = (check.judge(lab.target, change) for check in CHECKS.values())
+        reason = next((f"{v.gate}: {v.reason}" for v in verdicts if not v.passed), "")
+        literals = prove_kind(change.before, change.after, proposal.kind) == "hyperparameter"
+        return reason or ("it only moves literals, which is the tuner's work" if literals else "")
+
+    def on_failure(title: str, reason: str) -> None:
+        parent, number = lab.checkout.base, len(lab.journal.proposals())
+        failed = Proposal("bug_fix", title[:72], "", (), proposer="language_model", parent=f"{parent}:failed:{number}")
+        record = to_record(lab.run_id, "edits", failed)
+        lab.journal.propose(replace(record, parent=parent, outcome=f"model: {reason}"))
+        lab.say(ProposalRefused("edits", title, reason))
+
+    def suspects(code: CodeMap) -> list[str]:
+        return [f"{f.file}:{f.line} {f.title}" for f in find_defects(code)]
+
+    model = make_model(lab.options.model, record=lab.folder / "cassette.jsonl")
+    capped = Budgeted(model, lab.target.model_dollars, charge, spent=ledger.model_cost(lab.run_id).dollars)
+    return LanguageModelProposer(capped, validate, on_failure, suspects)

@@ -1,0 +1,36 @@
+"""A model whose answers were written beforehand, given in order: for tests and demonstrations."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...targets.errors import ModelError, UsageError
+from .base import Completion, ModelRequest
+
+
+class Scripted:
+    """Answers with the texts it was given, then raises ModelError. `requests` keeps what it was asked."""
+
+    def __init__(self, answers: Sequence[str], name: str = "scripted") -> None:
+        self.name = name
+        self.requests: list[ModelRequest] = []
+        self._answers = list(answers)
+
+    @classmethod
+    def read(cls, path: Path) -> "Scripted":
+        """From a JSON file: a list of answers, each a string or a value that is answered as JSON."""
+        try:
+            answers = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError("the script of answers cannot be read", where=str(path), found=str(error)) from error
+        if not isinstance(answers, list):
+            raise UsageError("a script is a list of answers", where=str(path), found=type(answers).__name__)
+        return cls([a if isinstance(a, str) else json.dumps(a) for a in answers], f"scripted:{path}")
+
+    def complete(self, request: ModelRequest) -> Completion:
+        self.requests.append(request)
+        if len(self.requests) > len(self._answers):
+            raise ModelError(f"{self.name} has no answer left", found=f"{len(self._answers)} answers, all given")
+        text = self._answers[len(self.requests) - 1]
+        asked = sum(len(message.content) for message in request.messages)
+        return Completion(text, asked // 4, len(text) // 4, 0.0, self.name)

@@ -1,0 +1,187 @@
+"""Edits proposed by a language model that reads the code map, as JSON that only operators can turn into changes."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from statistics import fmean
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ...evals.trial import ProposalRecord, Trial
+from ..code_map import CodeMap, Role, Symbol
+from ..models.base import Message, Model, ModelRequest
+from ..operators import OPERATORS
+from ..proposal import Edit, Evidence, Proposal
+
+RETRIES = 2
+SOURCE_CHARACTERS = 24_000
+"""Of source shown: about 6,000 tokens."""
+HISTORY_ROWS = 40
+LITERAL_OPERATORS = frozenset({"set_literal", "set_config_value", "add_constant", "drop_constants"})
+ROLE_ORDER: tuple[Role, ...] = ("model", "training_step", "loss", "data", "evaluation", "prompt", "optimizer")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class EditAnswer(_Strict):
+    operator: str
+    file: str
+    symbol: str
+    arguments: dict[str, str]
+
+
+class ProposalAnswer(_Strict):
+    kind: Literal["bug_fix", "architecture", "prompt", "data"]
+    title: str = Field(max_length=200)
+    rationale: str = Field(max_length=4000)
+    edits: list[EditAnswer] = Field(min_length=1, max_length=12)
+
+
+class Answer(_Strict):
+    proposals: list[ProposalAnswer] = Field(max_length=12)
+
+
+class LanguageModelProposer:
+    """`validate` says why a proposal cannot be used, or nothing; `on_failure` hears of each that never could be.
+
+    `suspects` gives what a static reader suspects in the code, one line each.
+    """
+
+    name = "language_model"
+
+    def __init__(
+        self,
+        model: Model,
+        validate: Callable[[Proposal], str],
+        on_failure: Callable[[str, str], None],
+        suspects: Callable[[CodeMap], Sequence[str]] = lambda _code: (),
+    ) -> None:
+        self._model, self._validate, self._on_failure, self._suspects = model, validate, on_failure, suspects
+
+    def propose(
+        self, code: CodeMap, history: Sequence[Trial], tried: Sequence[ProposalRecord], *, limit: int
+    ) -> Sequence[Proposal]:
+        """Proposals that apply and stay in scope; what does not goes back with the reason, at most twice.
+
+        Raises: ModelError when the endpoint gives no answer.
+        """
+        messages = [Message("system", _prompt("propose_system")), Message("user", self._user(code, history, tried, limit))]
+        good: list[Proposal] = []
+        problems: list[tuple[str, str]] = []
+        for turn in range(RETRIES + 1):
+            request = ModelRequest(tuple(messages), Answer.model_json_schema(), seed=len(tried) + turn)
+            completion = self._model.complete(request)
+            found, problems = self._read(completion.text, completion.finish_reason, code.commit)
+            good += [proposal for proposal in found if proposal.id not in {p.id for p in good}]
+            if not problems or good:
+                break
+            told = "\n".join(f"- {title}: {reason}" for title, reason in problems)
+            messages.append(Message("assistant", completion.text[:8000]))
+            messages.append(Message("user", _prompt("propose_retry").replace("{problems}", told)))
+        for title, reason in problems:
+            self._on_failure(title, reason)
+        return good[:limit]
+
+    def _read(self, text: str, finish: str, commit: str) -> tuple[list[Proposal], list[tuple[str, str]]]:
+        """Usable proposals, and the rest as (title, reason)."""
+        if finish in ("length", "too long"):
+            return [], [("the answer", "it was cut off: too long")]
+        try:
+            answer = Answer.model_validate_json(_json_part(text))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            return [], [("the answer", f"not JSON that follows the schema: {where}: {first['msg']}"[:300])]
+        good, bad = [], []
+        for body in answer.proposals:
+            proposal = _to_proposal(body, commit, self.name)
+            forbidden = sorted({edit.operator for edit in body.edits} & LITERAL_OPERATORS)
+            reason = f"{forbidden[0]} is the tuner's" if forbidden else self._validate(proposal)
+            if reason:
+                bad.append((proposal.title, reason))
+            else:
+                good.append(proposal)
+        return good, bad
+
+    def _user(self, code: CodeMap, history: Sequence[Trial], tried: Sequence[ProposalRecord], limit: int) -> str:
+        parts = {
+            "OPERATORS": _operators(),
+            "FILES AND SYMBOLS": "\n".join(_line(s) for s in code.symbols[:400]),
+            "SUSPICIONS OF A STATIC READER": "\n".join(self._suspects(code)),
+            "SOURCE": _sources(code),
+            "TRIED BEFORE": _tried(history, tried),
+        }
+        blocks = [f"{title}\nBEGIN DATA\n{_clean(text) or '(none)'}\nEND DATA" for title, text in parts.items()]
+        return "\n\n".join([*blocks, f"Propose at most {limit} edits, best first."])
+
+
+def _prompt(name: str) -> str:
+    return (files("branchlab.agent") / "prompts" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def _to_proposal(body: ProposalAnswer, commit: str, name: str) -> Proposal:
+    edits = tuple(Edit(e.operator, e.file, e.symbol, e.arguments) for e in body.edits)
+    evidence = tuple(Evidence(e.file, 1, e.symbol) for e in edits)
+    title = " ".join(body.title.split())[:72] or "Edit proposed by a language model"
+    return Proposal(body.kind, title, body.rationale, edits, evidence, name, commit)
+
+
+def _json_part(text: str) -> str:
+    """The outermost braces: many models put prose or a fence around their JSON."""
+    start, end = text.find("{"), text.rfind("}")
+    return text[start : end + 1] if 0 <= start < end else text[:200]
+
+
+def _operators() -> str:
+    allowed = {n: o for n, o in sorted(OPERATORS.items()) if n not in LITERAL_OPERATORS}
+    return "\n".join(f"{name}: {' '.join((inspect.getdoc(op) or '').split())}" for name, op in allowed.items())
+
+
+def _line(symbol: Symbol) -> str:
+    roles = f" [{', '.join(sorted(symbol.roles))}]" if symbol.roles else ""
+    return f"{symbol.file}:{symbol.line} {symbol.kind} {symbol.name}{symbol.signature[:160]}{roles}"
+
+
+def _sources(code: CodeMap) -> str:
+    """Source of the symbols that matter, whole symbols only, until the room is used."""
+
+    def rank(symbol: Symbol) -> tuple[int, str, int]:
+        order = [i for i, role in enumerate(ROLE_ORDER) if role in symbol.roles]
+        return (min(order, default=len(ROLE_ORDER)), symbol.file, symbol.line)
+
+    shown: list[str] = []
+    covered: list[tuple[str, int, int]] = []
+    room = SOURCE_CHARACTERS
+    for symbol in sorted(code.symbols, key=rank):
+        inside = any(f == symbol.file and a <= symbol.line and symbol.end_line <= b for f, a, b in covered)
+        if symbol.kind == "constant" or inside or symbol.file not in code.sources:
+            continue
+        lines = code.sources[symbol.file].decode("utf-8", "replace").split("\n")[symbol.line - 1 : symbol.end_line]
+        text = f"# {symbol.file}:{symbol.line} {symbol.name}\n" + "\n".join(lines)
+        if len(text) <= room:
+            shown.append(text)
+            covered.append((symbol.file, symbol.line, symbol.end_line))
+            room -= len(text)
+    return "\n\n".join(shown)
+
+
+def _tried(history: Sequence[Trial], tried: Sequence[ProposalRecord]) -> str:
+    by_proposal = {trial.proposal_id: trial for trial in history}
+    rows = []
+    for record in list(tried)[-HISTORY_ROWS:]:
+        trial = by_proposal.get(record.id)
+        scores = [run.score.value for run in trial.runs if run.score] if trial else []
+        score = f"{fmean(scores):.5g}" if scores else "no score"
+        reason = next((v.reason for v in trial.verdicts if not v.passed), "") if trial else record.outcome
+        rows.append(f"{record.kind} | {record.title} | {score} | {trial.decision if trial else 'not run'} | {reason[:160]}")
+    return "\n".join(rows)
+
+
+def _clean(text: str) -> str:
+    """Printable text that cannot end its own block."""
+    kept = "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
+    return kept.replace("END DATA", "END-DATA").replace("BEGIN DATA", "BEGIN-DATA")
+
