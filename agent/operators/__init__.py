@@ -3,6 +3,7 @@
 from .add_constant import AddConstant
 from .add_decorator import AddDecorator
 from .add_import import AddImport
+from .add_instruction import AddInstruction, AddInstructionFile
 from .base import Operator, TextOperator
 from .closed_form_model import ClosedFormModel
 from .closed_form_training import ClosedFormTraining
@@ -11,6 +12,7 @@ from .corrupt_input import CorruptInput
 from .delete_statement import DeleteStatement
 from .drop_constants import DropConstants
 from .insert_statement import InsertStatement
+from .move_prompt_line import MovePromptLine, MovePromptLineFile
 from .move_statement import MoveStatement
 from .multinomial_likelihood import MultinomialLikelihood
 from .remove_argument import RemoveArgument
@@ -45,6 +47,10 @@ _ALL: tuple[Operator | TextOperator, ...] = (
     MultinomialLikelihood(),
     RemoveHiddenLayers(),
     # prompts
+    AddInstruction(),
+    AddInstructionFile(),
+    MovePromptLine(),
+    MovePromptLineFile(),
 )
 
 OPERATORS: dict[str, Operator | TextOperator] = {operator.name: operator for operator in _ALL}
