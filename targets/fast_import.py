@@ -37,7 +37,8 @@ class FastImport:
             else:
                 mode, data = file
                 parts.append(b"M %06o inline %s\ndata %d\n%s\n" % (mode, quoted(path), len(data), data))
-        parts.append(b"\ncheckpoint\nget-mark :1\n")
+        # The reset makes the child forget this ref: else each checkpoint would lock all it has ever written again.
+        parts.append(f"\ncheckpoint\nget-mark :1\nreset {ref}\n\n".encode())
         commands = b"".join(parts)
         # A child that had died of a signal is replaced; what kills a second one as well is the error.
         for _ in range(2):

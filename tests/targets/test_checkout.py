@@ -244,3 +244,12 @@ def test_our_clone_stands_alone(checkout: Checkout, project: Project) -> None:
     assert not (checkout.git_dir / "hooks").exists()
     inodes = {path.stat().st_ino for path in (project.path / ".git").rglob("*") if path.is_file()}
     assert not inodes & {path.stat().st_ino for path in checkout.git_dir.rglob("*") if path.is_file()}
+
+
+def test_a_ref_is_written_once(checkout: Checkout) -> None:
+    """git would lock every ref of the child's life again at each commit: quadratic in the length of a run."""
+    checkout.commit(checkout.base, {"train.py": b"1"}, "m", REF)
+    before = (checkout.git_dir / REF).parent.stat().st_mtime_ns
+    for n in range(5):
+        checkout.commit(checkout.base, {"train.py": b"%d" % n}, "m", f"refs/branchlab/run2/{n}")
+    assert (checkout.git_dir / REF).parent.stat().st_mtime_ns == before
