@@ -1,0 +1,5 @@
+"""`python -m branchlab`."""
+
+from .agent.cli import main
+
+main()
