@@ -17,13 +17,20 @@ class EqualCompute:
     spread: float
     """(most - least) / most; 0 when there are fewer than two arms."""
     tolerance: float
+    allowed: float | None = None
+    """What each arm was allowed to charge; None when the run made no plan."""
 
     @property
     def equal(self) -> bool:
         return self.spread <= self.tolerance
 
+    @property
+    def within(self) -> bool:
+        """Whether every arm kept to one allowance, even if some had nothing left to try and used less."""
+        return self.allowed is not None and all(s <= self.allowed * (1 + self.tolerance) for s in self.seconds.values())
 
-def check_equal_compute(trials: Sequence[Trial]) -> EqualCompute:
+
+def check_equal_compute(trials: Sequence[Trial], allowed: float | None = None) -> EqualCompute:
     """The spread of device seconds over the search arms, against a tenth of them, or two trials where these are longer:
     an arm stops between trials, never inside one."""
     searched = [t for t in trials if t.phase == "search" and t.arm in SEARCH_ARMS]
@@ -32,6 +39,7 @@ def check_equal_compute(trials: Sequence[Trial]) -> EqualCompute:
         seconds[trial.arm] = seconds.get(trial.arm, 0.0) + trial.device_seconds
     most = max(seconds.values(), default=0.0)
     if len(seconds) < 2 or most <= 0.0:
-        return EqualCompute(seconds, 0.0, TOLERANCE)
+        return EqualCompute(seconds, 0.0, TOLERANCE, allowed)
     granularity = 2 * median(t.device_seconds for t in searched) / most
-    return EqualCompute(seconds, (most - min(seconds.values())) / most, max(TOLERANCE, granularity))
+    spread = (most - min(seconds.values())) / most
+    return EqualCompute(seconds, spread, max(TOLERANCE, granularity), allowed)

@@ -37,6 +37,10 @@ def _compute(comparison: "Comparison") -> str:
         return ""
     if check.equal:
         return f"at equal compute ({max(check.seconds.values()):.0f} device seconds an arm), "
+    if check.within and check.allowed is not None:
+        less = {arm: s for arm, s in sorted(check.seconds.items()) if s < check.allowed * (1 - check.tolerance)}
+        used = ", ".join(f"{arm} used {seconds:.0f}" for arm, seconds in less.items())
+        return f"with {check.allowed:.0f} device seconds for each arm ({used}), "
     return (
         f"at unequal compute ({min(check.seconds.values()):.0f} to {max(check.seconds.values()):.0f} device seconds), "
     )

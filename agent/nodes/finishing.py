@@ -83,10 +83,10 @@ def _all_arms(lab: Lab, phase: Phase) -> None:
     for batch in (made, [attempt for attempt in missing if attempt not in made]):
         for attempt in batch:
             lab.slots.submit(partial(perform, lab, attempt))
-        for done in range(len(batch)):
+        for done in range(1, len(batch) + 1):
             lab.slots.wait()
-            if batch is made:
-                lab.say(Note(f"{phase}: {done + 1} of {len(batch)} runs"))
+            if batch is made and (done == len(batch) or done % max(1, len(batch) // 5) == 0):
+                lab.say(Note(f"{phase}: {done} of {len(batch)} runs"))
 
 
 def _promote(lab: Lab) -> list[str]:
