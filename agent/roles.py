@@ -124,9 +124,13 @@ def is_test(file: str) -> bool:
 
 def trains(calls: Iterable[Call]) -> bool:
     """Whether these calls take an optimizer step after a backward pass, or fit an estimator."""
+    calls = list(calls)
     last = [call.callee.rpartition(".") for call in calls]
     names = {name for _, _, name in last}
-    if {"backward", "step"} <= names or "GradientTape" in names or "value_and_grad" in names:
+    # `zero_grad` without `step`: parameters updated by hand. `optimizer.step(closure)`: the backward pass is in there.
+    if ("backward" in names and names & {"step", "zero_grad"}) or names & {"GradientTape", "value_and_grad"}:
+        return True
+    if any(call.positional and "optim" in call.callee and call.callee.endswith(".step") for call in calls):
         return True
     return any(
         name in {"fit", "train_on_batch", "partial_fit"} and dot and not NOT_MODELS & set(words(owner))
