@@ -36,15 +36,14 @@ def _range(tunable: Any) -> str:
 
 def compute(facts: Facts) -> Table:
     check, results = facts.comparison.equal_compute, {arm.arm: arm for arm in facts.comparison.arms}
-    share = facts.setting("plan", "share")
     rows = []
     for arm, seconds in check.seconds.items():
         whole = results[arm].device_seconds if arm in results else None
-        used = f"{seconds / share:.0%}" if isinstance(share, int | float) and share > 0 else numbers.NONE
+        used = f"{seconds / check.allowed:.0%}" if check.allowed else numbers.NONE
         rows.append([arm, numbers.seconds(seconds), used, numbers.seconds(whole)])
     return table(
         "Device seconds charged to each arm",
-        [("arm", "arm"), ("search", "number"), ("of its share", "number"), ("in all", "number")],
+        [("arm", "arm"), ("search", "number"), ("of what it was allowed", "number"), ("in all", "number")],
         rows,
     )
 
@@ -53,11 +52,17 @@ def compute_check(facts: Facts) -> str:
     check = facts.comparison.equal_compute
     if len(check.seconds) < 2:
         return "Fewer than two arms searched: there is nothing to hold equal."
-    said = "The arms were charged the same" if check.equal else "The arms were NOT charged the same"
+    if check.equal:
+        said = "The arms were charged the same"
+    elif check.within:
+        said = "No arm went over what each was allowed, and some had nothing left to try and used less"
+    else:
+        said = "The arms were NOT charged the same"
+    allowed = f" Allowed for each: {numbers.seconds(check.allowed)}." if check.allowed is not None else ""
     return (
-        f"{said}: their searches differ by {check.spread:.0%} of the largest, and {check.tolerance:.0%} is allowed (an arm "
-        "stops between trials, never inside one). Failed and refused work is charged like any other, and what one arm "
-        "takes over from another costs both."
+        f"{said}: their searches differ by {check.spread:.0%} of the largest, where {check.tolerance:.0%} counts as equal "
+        f"(an arm stops between trials, never inside one).{allowed} Failed work is charged like any other, and what one "
+        "arm takes over from another costs both."
     )
 
 

@@ -39,7 +39,7 @@ def read_diff(diff: str) -> tuple[FileDiff, ...]:
     name, lines = "", list[DiffLine]()
     left = [0, 0]
     at = [0, 0]
-    for raw in diff.replace("\r\n", "\n").split("\n"):
+    for raw in diff.replace("\r\n", "\n").removesuffix("\n").split("\n"):
         if left[0] > 0 or left[1] > 0:
             lines.append(_body_line(raw, at, left))
         elif raw.startswith("diff --git "):
@@ -83,14 +83,13 @@ def _closed(name: str, lines: Sequence[DiffLine]) -> Iterator[FileDiff]:
 
 
 def _marked(lines: Sequence[DiffLine]) -> list[DiffLine]:
-    """The lines, with the changed part marked wherever one block of removed lines is answered by as many added."""
+    """The lines, with the changed part marked where removed lines are followed by added ones that resemble them."""
     out, i = list(lines), 0
     while i < len(out):
         dels = _run(out, i, "del")
         adds = _run(out, i + dels, "add")
-        if dels and dels == adds:
-            for j in range(i, i + dels):
-                out[j], out[j + dels] = _mark_pair(out[j], out[j + dels])
+        for j in range(i, i + min(dels, adds)):
+            out[j], out[j + dels] = _mark_pair(out[j], out[j + dels])
         i += max(dels + adds, 1)
     return out
 

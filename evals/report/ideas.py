@@ -127,7 +127,10 @@ def refused_records(facts: Facts) -> list[ProposalRecord]:
 
 
 def refused(facts: Facts) -> Table:
-    rows = [[r.title, words(r.kind), r.proposer, r.outcome] for r in refused_records(facts)[:MOST_ROWS]]
+    rows = [
+        [r.title, words(r.kind), r.proposer, r.outcome.removeprefix("refused: ")]
+        for r in refused_records(facts)[:MOST_ROWS]
+    ]
     columns = [("edit", "text"), ("kind", "text"), ("proposed by", "text"), ("why", "text")]
     return table("Proposals that were refused before any compute was spent", columns, rows)  # type: ignore[arg-type]
 

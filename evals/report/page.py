@@ -42,7 +42,8 @@ class Highlight:
 
     label: str
     value: str
-    detail: str
+    interval: str
+    cost: str
     arm: str
 
 

@@ -53,7 +53,7 @@ def forest(gains: Sequence[Gain], *, width: int, name: str) -> str:
         axes.set_ylim(len(gains) - 0.5, -0.5)
         axes.margins(x=0.08)
         _few_ticks(axes, width)
-        axes.set_xlabel("gain over the baseline, right is better")
+        axes.set_xlabel("gain over the baseline (right is better)" if width >= WIDE else "gain (right is better)")
         words = "; ".join(_spoken(gain) for gain in gains)
         return to_svg(figure, name, f"Gain over the baseline. {words}")
 
@@ -131,5 +131,5 @@ def _axes(figure: "Figure", *, left: int, right: int, bottom: int, top: int) -> 
 def _few_ticks(axes: "Axes", width: int) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=4 if width < WIDE else 7, min_n_ticks=3))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4 if width < WIDE else 7, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
     axes.tick_params(axis="x", length=4)

@@ -28,8 +28,9 @@ def highlights(facts: Facts) -> tuple[Highlight, ...]:
     for name, label in _LABELS.items():
         arm = next((a for a in facts.comparison.arms if a.arm == name), None)
         if arm and arm.gain and arm.gain.mean is not None:
-            detail = f"{_spoken(arm.gain, places(facts))}; {numbers.seconds(arm.device_seconds)} of device time"
-            found.append(Highlight(label, numbers.signed(arm.gain.mean, places(facts)), detail, name))
+            value = numbers.signed(arm.gain.mean, places(facts))
+            cost = f"{numbers.seconds(arm.device_seconds)} of device time"
+            found.append(Highlight(label, value, _spoken(arm.gain, places(facts)), cost, name))
     return tuple(found)
 
 

@@ -45,7 +45,8 @@ def md_text(text: str, limit: int = 300) -> str:
     escaped = re.sub(r"(?i)([a-z]):(?=\S)", r"\1\\:", escaped)
     escaped = re.sub(r"(?i)\b(www)\.", r"\1\\.", escaped)
     escaped = re.sub(r"@(?=\w)", "@<!-- -->", escaped)
-    return re.sub(r"^(\d*)([-+#>=.)])", r"\1\\\2", escaped)
+    escaped = re.sub(r"^([>#=]|[-+](?!\d))", r"\\\1", escaped)
+    return re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", escaped)
 
 
 def md_code(text: str, limit: int = 300) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ diff --git a/train.py b/train.py
 index 1111111..2222222 100644
 --- a/train.py
 +++ b/train.py
-@@ -31,9 +31,10 @@ def train_epoch(model, loader, optimizer):
+@@ -31,8 +31,8 @@ def train_epoch(model, loader, optimizer):
      model.train()
      for images, labels in loader:
          logits = model(images)
@@ -66,7 +66,7 @@ class SampleRun:
     def __init__(self, ledger: Ledger, *, hostile: bool = False, gain: float = 1.0, run_id: str = RUN_ID) -> None:
         self.ledger, self.hostile, self.gain, self.run_id = ledger, hostile, gain, run_id
         self.random = random.Random(7)  # noqa: S311
-        self._hostile = self._cycle()
+        self._hostile = random.Random(11)  # noqa: S311
         self._clock = 1_770_000_000.0
 
     def write(self) -> str:
@@ -126,7 +126,7 @@ class SampleRun:
             self.failures(n, parent)
             level += gain * self.gain
             commit = _sha(f"kept-{n}")
-            name = f"branchlab/{self.run_id}/{n + 1:02}-{title.lower().replace(' ', '-')[:40]}"
+            name = f"branchlab/{self.run_id}/{n + 1:02}-{title.lower().replace(' ', '-')[:40].strip('-')}"
             record = self.proposal("edits", f"kept-{n}", kind, title, proposer, parent, commit, rationale=why)
             self.trial("edits", "search", commit, parent, level, proposal=record.id, verdicts=(
                 Verdict("finite", True, "every score is finite"),
@@ -151,7 +151,7 @@ class SampleRun:
 
     def tuner(self, arm: Arm, top: float) -> None:
         best = 0.0
-        for n in range(14):
+        for n in range(17):
             rate = 0.001 * 10 ** self.random.uniform(-1, 1)
             gain = top * (1 - abs(n - 9) / 12) - 0.002
             failed = n in (4, 11)
@@ -165,11 +165,11 @@ class SampleRun:
         for trial in self.ledger.trials(self.run_id, arm="edits", phase="search"):
             self.trial("edits+tuner", "search", trial.commit, trial.parent, _mean(trial), proposal=trial.proposal_id,
                        decision=trial.decision, taken_from=trial.id, jitter=0.0)  # fmt: skip
-        for n in range(6):
-            level = 0.902 + 0.046 * self.gain + 0.0012 * n - 0.002
-            self.trial("edits+tuner", "search", _sha(f"both-{n}"), edited, level, decision="keep" if n > 1 else "discard",
+        for n in range(3):
+            level = 0.902 + 0.046 * self.gain + 0.0024 * n - 0.002
+            self.trial("edits+tuner", "search", _sha(f"both-{n}"), edited, level, decision="keep" if n > 0 else "discard",
                        params={"train.py::LEARNING_RATE": 0.0007 + 0.0001 * n})  # fmt: skip
-        return "both-5"
+        return "both-2"
 
     def confirm(self, finalists: Mapping[Arm, str]) -> None:
         levels = {"baseline": 0.0, "random": 0.002, "tuner": 0.006, "edits": 0.041 * self.gain,
@@ -230,11 +230,7 @@ class SampleRun:
         return record
 
     def text(self, plain: str) -> str:
-        return next(self._hostile) if self.hostile else plain
-
-    def _cycle(self) -> Iterator[str]:
-        while True:
-            yield from HOSTILE
+        return self._hostile.choice(HOSTILE) if self.hostile else plain
 
 
 def sample_ledger(folder: Path, *, hostile: bool = False, gain: float = 1.0) -> Ledger:
