@@ -1,6 +1,6 @@
 """Stacks of linear layers written as `nn.Sequential(nn.Linear(...), ...)`: how they are read and shortened."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import libcst as cst
 
@@ -17,14 +17,22 @@ def narrowest(widths: Sequence[cst.BaseExpression]) -> int:
 def shorten_stacks(module: cst.Module, place: cst.CSTNode) -> cst.Module:
     """`module` with every stack inside `place` that can lose a layer cut down. OperatorError when none can."""
     names = ImportedNames(module)
-    changed = module
-    for stack in calls_of(place, names, "torch.nn.Sequential"):
-        shorter = _shorten(module, stack, names)
-        if shorter is not None:
-            changed = cst.ensure_type(changed.deep_replace(stack, shorter), cst.Module)
-    if changed is module:
+    stacks = [(stack, _shorten(module, stack, names)) for stack in calls_of(place, names, "torch.nn.Sequential")]
+    shorter = {stack: new for stack, new in stacks if new is not None}
+    if not shorter:
         raise OperatorError("no stack of linear layers that could lose one")
-    return changed
+    return module.visit(_Replace(shorter))
+
+
+class _Replace(cst.CSTTransformer):
+    """All at once: a replacement rebuilds the tree, after which nodes found before are no longer in it."""
+
+    def __init__(self, new: Mapping[cst.Call, cst.Call]) -> None:
+        super().__init__()
+        self._new = new
+
+    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
+        return self._new.get(original_node, updated_node)
 
 
 def calls_of(place: cst.CSTNode, names: ImportedNames, full: str) -> list[cst.Call]:
