@@ -26,7 +26,8 @@ def refused(action):
 def connect():
     socket.create_connection(("192.0.2.1", 9), timeout=2).close()
 def write():
-    open("/usr/branchlab-probe", "w").close()
+    open("/usr/branchlab-probe", "x").close()
+    os.unlink("/usr/branchlab-probe")
 child = os.fork()
 if child == 0:
     os._exit(7)

@@ -90,10 +90,11 @@ class Bubblewrap:
                 uid=privileges.UID if drop else None,
             )
             paths = view.sources(request) | {self.program.root: self.program.root}
-            if not drop:
+            if os.geteuid() != 0:
                 return bwrap_run.run(plan, lambda path: str(paths.get(path, path)))
-            for folder in [request.out, request.work] if request.work_writable else [request.out]:
-                privileges.give(folder, privileges.UID)
+            if drop:
+                for folder in [request.out, request.work] if request.work_writable else [request.out]:
+                    privileges.give(folder, privileges.UID)
             return privileges.in_private_mounts(
                 paths,
                 lambda source: bwrap_run.run(plan, source),

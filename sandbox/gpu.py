@@ -40,7 +40,7 @@ def _minor(uuid: str, proc: Path) -> str:
     known = []
     for information in sorted(proc.glob("*/information")):
         text = information.read_text(encoding="utf-8", errors="replace")
-        found = dict(re.findall(r"^(GPU UUID|Device Minor):\s*(\S+)", text, flags=re.MULTILINE))
+        found: dict[str, str] = dict(re.findall(r"^(GPU UUID|Device Minor):\s*(\S+)", text, flags=re.MULTILINE))
         if found.get("GPU UUID") == uuid and found.get("Device Minor", "").isdigit():
             return found["Device Minor"]
         known.append(found.get("GPU UUID", "?"))

@@ -1,4 +1,5 @@
-"""Gives up root before a sandbox starts, without opening the host's private folders to the user it becomes.
+"""What root must do before a sandbox starts: seal the host's device nodes, and give itself up without opening the host's
+private folders to the user it becomes.
 
 An ordinary user cannot walk through a folder such as /root (mode 700), where interpreters and projects of a root account
 often live. So the paths a run needs are bound, by root, into a mount namespace that only this run sees, and bubblewrap is
@@ -22,15 +23,19 @@ UID = 60990
 STAGE = "/tmp"  # noqa: S108 (a private tmpfs is mounted over it; it exists on every host)
 
 CLONE_NEWNS = 0x00020000
-MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
+MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+"""The nodes that bubblewrap's --dev takes from the host."""
 
 
 def in_private_mounts(
     paths: Mapping[Path, Path], work: Callable[[Callable[[Path], str]], T], interrupt: Callable[[], None]
 ) -> T:
     """What `work(staged)` returns, called in a thread where `staged(path)` is a path any user can walk to, for each key
-    of `paths` and everything below; its value is where it really is. An exception in the waiting thread, such as Ctrl-C, calls `interrupt`, which must make
-    `work` end. Raises SandboxError when the mounts cannot be made, else what `work` raises."""
+    of `paths` and everything below; its value is where it really is. An exception in the waiting thread, such as Ctrl-C,
+    calls `interrupt`, which must make `work` end. Raises SandboxError when the mounts cannot be made, else what `work`
+    raises."""
     results: list[T] = []
     failures: list[BaseException] = []
 
@@ -63,6 +68,12 @@ def _stage(paths: Mapping[Path, Path]) -> Callable[[Path], str]:
     if libc.unshare(CLONE_NEWNS):
         raise _fault("unshare")
     mount("none", "/", "", MS_REC | MS_PRIVATE)
+    for name in DEVICES:
+        # Read-only holds for the inode and not for the device: it can be written to, but root inside, its owner, cannot
+        # change its mode, which would be the host's. bubblewrap keeps the flag, and has none of its own for this.
+        node = f"/dev/{name}"
+        mount(node, node, "", MS_BIND)
+        mount("none", node, "", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC)
     # Opened before the tmpfs hides what lies below STAGE.
     opened = [os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC) for path in paths.values()]
     try:
@@ -90,7 +101,9 @@ def _stage(paths: Mapping[Path, Path]) -> Callable[[Path], str]:
 
 
 def _fault(what: str) -> SandboxError:
-    return SandboxError("cannot give up root before a run", found=f"{what}: {os.strerror(ctypes.get_errno())}")
+    return SandboxError(
+        "cannot prepare mounts as root before a run", found=f"{what}: {os.strerror(ctypes.get_errno())}"
+    )
 
 
 def readable_by_anyone(path: Path, *, most: int = 50_000) -> bool:
