@@ -302,7 +302,7 @@ def test_each_edit_trains_and_is_scored(operator: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("operator", sorted(SINGLES))
 def test_each_edit_of_the_other_autoencoder_runs(operator: str, tmp_path: Path) -> None:
     (tmp_path / "baskets.py").write_text(edited(BASKET_FILES, operator)["baskets.py"])
-    best = json.loads(run(tmp_path, "baskets.py"))
+    (best,) = json.loads(run(tmp_path, "baskets.py"))
     assert len(best) == 3
     if operator == "closed_form_model":
         assert best[0] == 1  # product 1 is always bought with product 0
