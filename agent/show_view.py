@@ -167,7 +167,7 @@ def _facts(trial: Trial, record: ProposalRecord | None) -> RenderableType:
 def _verdicts(trial: Trial) -> list[Text]:
     return [
         Text(
-            one_line(f"{'passed' if v.passed else 'failed'}  {v.gate}: {v.reason}", 1000),
+            one_line(f"{'passed' if v.passed else 'not passed'}: {v.gate}: {v.reason}", 1000),
             style="" if v.passed else "yellow",
         )
         for v in trial.verdicts
