@@ -101,7 +101,7 @@ def _runs(lab: Lab, attempt: Attempt) -> tuple[list[Run], str | None]:
     finally:
         if tree:
             shutil.rmtree(tree, ignore_errors=True)
-    return runs, sources.pop() or None if len(sources) == 1 else None
+    return runs, None if "" in sources else min(sources)
 
 
 def _run(lab: Lab, attempt: Attempt, tree: Path, seed: int) -> Run:

@@ -90,7 +90,8 @@ def known_run(ledger: Ledger, prefix: str) -> str:
 def show_rows(home: Path, run_id: str | None, trial: str | None, *, as_json: bool) -> None:
     from rich.console import Console
 
-    from .show_view import runs_table, to_json, trial_detail, trials_table
+    from .runs_view import runs_table
+    from .show_view import to_json, trial_detail, trials_table
 
     ledger = existing_ledger(home)
     console = Console()

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from project import FIX, SNEAKY, git, make_project, write_answers
+from .project import FIX, SNEAKY, git, make_project, write_answers
 
 HOME = ".branchlab"
 
@@ -119,16 +119,15 @@ def test_a_second_opening_of_the_sealed_split_is_refused(
 
 def killed_when(folder: Path, words: list[str], said: str, number: signal.Signals) -> int:
     """Starts a run, sends the signal once the output says `said`, returns the exit code."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "branchlab", *words], cwd=folder, stderr=subprocess.PIPE, text=True, bufsize=1
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if said in line:
-            process.send_signal(number)
-            break
-    process.stderr.read()
-    return process.wait(60)
+    command = [sys.executable, "-m", "branchlab", *words]
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if said in line:
+                process.send_signal(number)
+                break
+        process.stderr.read()
+        return process.wait(60)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -145,8 +144,8 @@ def test_an_interrupted_run_goes_on_without_repeating_or_losing_a_trial(tmp_path
     assert resumed.returncode == 0, resumed.stderr
     after = [t for t in shown(folder)["trials"]]
     assert {t["id"]: t for t in after if t["id"] in before} == before
-    ran = [(t["commit"], r["seed"], r["split"]) for t in after if not t["taken_from"] for r in t["runs"]]
-    assert len(ran) - len(set(ran)) <= 2  # a run known to two slots at once may be made twice, never more
+    ran = {(t["commit"], r["seed"], r["split"], r["started"]) for t in after for r in t["runs"]}
+    assert len(ran) - len({key[:3] for key in ran}) <= 2  # two slots may make the same run at once, never more
 
 
 def test_a_budget_too_small_says_how_much_is_needed(tmp_path: Path) -> None:
