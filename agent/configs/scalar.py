@@ -20,6 +20,8 @@ class Scalar:
     start: int
     end: int
     """Offsets into the text, in characters."""
+    is_loose: bool = False
+    """A number in the author's eyes only: YAML 1.1 reads `1e-3` as a string."""
 
     @property
     def key(self) -> str:

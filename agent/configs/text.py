@@ -74,10 +74,13 @@ def with_value(config: Config, key: str, value: Value, literal: str) -> str:
     for spelling in _spellings(config, scalar, value, literal):
         text = config.text[: scalar.start] + spelling + config.text[scalar.end :]
         try:
-            found = {k: s.value for k, s in parse_config(text, config.reader).scalars.items()}
+            found = parse_config(text, config.reader).scalars
         except ConfigError:
             continue
-        if found == expected and isinstance(found[key], bool) == isinstance(value, bool):
+        same = {k: s.value for k, s in found.items()} == expected and isinstance(found[key].value, bool) == isinstance(
+            value, bool
+        )
+        if same and found[key].is_loose <= scalar.is_loose:
             return text
     raise OperatorError("the value cannot be written here without changing others", where=key, found=repr(value)[:80])
 

@@ -40,7 +40,9 @@ def _node(node: yaml.Node | None, path: Path, found: list[Scalar], seen: set[int
         for index, value in enumerate(node.value):
             _node(value, (*path, index), found, seen)
     elif isinstance(node, yaml.ScalarNode) and node.tag in _TAGS and node.style in (None, "'", '"'):
-        found.append(Scalar(path, _value(node), node.start_mark.index, node.end_mark.index))
+        value = _value(node)
+        is_loose = node.tag.endswith("str") and isinstance(value, float)
+        found.append(Scalar(path, value, node.start_mark.index, node.end_mark.index, is_loose))
 
 
 def _value(node: yaml.ScalarNode) -> Value:
