@@ -92,9 +92,9 @@ class Bubblewrap:
             paths = view.sources(request) | {self.program.root: self.program.root}
             if os.geteuid() != 0:
                 return bwrap_run.run(plan, lambda path: str(paths.get(path, path)))
-            if drop:
-                for folder in [request.out, request.work] if request.work_writable else [request.out]:
-                    privileges.give(folder, privileges.UID)
+            # Inside, root has no power over another user's files either.
+            for folder in [request.out, request.work] if request.work_writable else [request.out]:
+                privileges.give(folder, privileges.UID if drop else 0)
             return privileges.in_private_mounts(
                 paths,
                 lambda source: bwrap_run.run(plan, source),

@@ -185,7 +185,7 @@ import time
 time.sleep(30)
 """
 SMALL_DISK = Limits(wall_seconds=60, memory_mb=512, disk_mb=16, processes=64)
-SMALL_MEMORY = Limits(wall_seconds=60, memory_mb=128, disk_mb=64, processes=64)
+SMALL_MEMORY = Limits(wall_seconds=60, memory_mb=128, disk_mb=512, processes=64)
 
 CONTRACT = (
     Case("ok", "print('fine')", _prints("fine")),
