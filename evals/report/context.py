@@ -141,7 +141,7 @@ def reproduce(facts: Facts) -> tuple[str, ...]:
         if settings.get(key):
             words += [option, one_line(str(settings[key]))]
     run_id = shlex.quote(one_line(facts.run_id))
-    return shlex.join(words), f"branchlab show {run_id} --json", f"branchlab report {run_id}"
+    return shlex.join(words), f"branchlab --json show {run_id}", f"branchlab report {run_id}"
 
 
 def warnings(facts: Facts) -> tuple[str, ...]:
@@ -163,4 +163,4 @@ def standing(facts: Facts) -> str:
     run = facts.comparison.run
     if run.status in ("done", "no_signal"):
         return ""
-    return f"This run is not finished ({run.status.replace('_', ' ')}{': ' + run.reason if run.reason else ''})."
+    return f"This run did not reach its end ({run.status.replace('_', ' ')}{': ' + run.reason if run.reason else ''})."

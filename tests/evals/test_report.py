@@ -135,7 +135,7 @@ def test_a_run_that_is_not_finished_says_so_and_is_reported(tmp_path: Path) -> N
     ledger.start_run(RunRecord("r", "t", BASE, 0.0, "interrupted", "interrupted by the user", {}))
     page, markdown = _report_of(ledger, tmp_path, "r")
     for text in (page, markdown):
-        assert "not finished (interrupted: interrupted by the user)" in text
+        assert "did not reach its end (interrupted: interrupted by the user)" in text
         assert "nothing was confirmed" in text
         assert "not recorded" in text
         assert "nan" not in text.lower().replace("unanswered", "")
@@ -307,5 +307,35 @@ def test_a_run_id_and_branch_of_hostile_text_stay_one_shell_word(tmp_path: Path)
     ledger = Ledger.open(f"sqlite:///{tmp_path}/l.db")
     SampleRun(ledger, run_id="r; rm -rf ~ $(x)").write()
     page, _ = _report_of(ledger, tmp_path, "r; rm -rf ~ $(x)")
-    assert "branchlab show 'r; rm -rf ~ $(x)' --json" in page
+    assert "branchlab --json show 'r; rm -rf ~ $(x)'" in page
     assert "git merge 'branchlab/r; rm -rf ~ $(x)/01-" in page
+
+
+# colours
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, other: str) -> float:
+    dark, light = sorted((_luminance(one), _luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_text_and_arms_have_contrast_in_the_light_in_the_dark_and_on_paper(written: tuple[str, str]) -> None:
+    schemes = [
+        dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})\b", block))
+        for block in re.findall(r":root {(.*?)}", written[0], re.S)
+    ]
+    assert len(schemes) == 2
+    for colours in schemes:
+        behind = ("page", "panel", "add", "del", "add-mark", "del-mark", "warn-soft")
+        assert all(_contrast(colours["ink"], colours[name]) >= 4.5 for name in behind)
+        assert all(
+            _contrast(colours[text], colours[name]) >= 4.5 for text in ("muted", "accent") for name in ("page", "panel")
+        )
+        for arm in ("baseline", "random", "tuner", "edits", "edits-tuner"):
+            assert _contrast(colours[arm], colours["page"]) >= 4.5  # the pictures name the arms in these
