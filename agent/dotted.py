@@ -1,7 +1,8 @@
 """Names in a libcst tree."""
 
 import libcst as cst
-import libcst.matchers as m
+
+from .tree_walk import nodes
 
 
 def dotted_name(node: cst.BaseExpression) -> str:
@@ -18,7 +19,7 @@ def dotted_name(node: cst.BaseExpression) -> str:
 def import_aliases(module: cst.Module) -> dict[str, str]:
     """Local name to the dotted name it was imported as; relative imports keep their dots."""
     aliases: dict[str, str] = {}
-    for node in m.findall(module, m.Import() | m.ImportFrom()):
+    for node in nodes(module):
         if isinstance(node, cst.Import):
             for alias in node.names:
                 if alias.asname:

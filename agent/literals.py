@@ -15,6 +15,7 @@ from .facts import resolve
 from .literal_values import literal_value
 from .option_calls import option_of
 from .roles import ESTIMATOR_PACKAGES
+from .tree_walk import walk
 from .words import said, words
 
 Place = OneOf["constant", "variable", "attribute", "option", "field", "parameter", "argument", "entry"]
@@ -59,7 +60,7 @@ class Site:
 def sites_in(module: cst.Module) -> tuple[Site, ...]:
     """Every candidate literal of `module`, in order, keys unique."""
     finder = _Finder(import_aliases(module))
-    module.visit(finder)
+    walk(module, finder)
     seen: Counter[str] = Counter()
     unique: list[Site] = []
     for site in finder.sites:
@@ -70,7 +71,9 @@ def sites_in(module: cst.Module) -> tuple[Site, ...]:
     return tuple(unique)
 
 
-class _Finder(cst.CSTVisitor):
+class _Finder:
+    """Visitor for `walk`: keeps the scope, collects sites."""
+
     def __init__(self, aliases: Mapping[str, str]) -> None:
         self.aliases = aliases
         self.scope: list[str] = []
@@ -93,7 +96,7 @@ class _Finder(cst.CSTVisitor):
         self.fields.append(bool(marks & FIELD_DECORATORS or bases & FIELD_BASES))
         self.field_count.append(0)
 
-    def leave_ClassDef(self, original_node: cst.ClassDef) -> None:
+    def leave_ClassDef(self, node: cst.ClassDef) -> None:
         self.scope.pop()
         self.fields.pop()
         self.field_count.pop()
@@ -112,7 +115,7 @@ class _Finder(cst.CSTVisitor):
             if param.default is not None:
                 self._parameter(param, param.default, position, command=command)
 
-    def leave_FunctionDef(self, original_node: cst.FunctionDef) -> None:
+    def leave_FunctionDef(self, node: cst.FunctionDef) -> None:
         self.scope.pop()
         self.fields.pop()
         self.field_count.pop()

@@ -7,6 +7,7 @@ import libcst as cst
 from ...targets.errors import OperatorError
 from ..literal_values import parse_literal
 from ..literals import Site, sites_in
+from ..tree_walk import replaced
 from ..tunables import judged
 
 
@@ -37,7 +38,7 @@ class SetLiteral:
             raise OperatorError("nothing would change", found=args["value"], where=symbol)
         # The old node keeps its brackets and the blanks inside them; only its text is replaced.
         kept = node.with_changes(lpar=site.node.lpar, rpar=site.node.rpar)
-        changed = module.deep_replace(site.node, kept)
+        changed = replaced(module, site.node, kept)
         if not isinstance(changed, cst.Module):
             raise OperatorError("the literal could not be replaced", where=symbol)
         return changed
