@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,8 @@ from .runner import Artifact, Limits
 
 CHUNK = 1024 * 1024
 DEEPEST_JSON = 32
+# An open string runs to the end, so that each character is looked at once.
+BRACKET_OR_STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 MB = 1024 * 1024
 FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -90,18 +93,13 @@ def strict_json(data: bytes) -> object:
 
 
 def _check_depth(text: str) -> None:
-    depth, quoted, escaped = 0, False, False
-    for c in text:
-        if quoted:
-            quoted = escaped or c != '"'
-            escaped = c == "\\" and not escaped
-        elif c == '"':
-            quoted = True
-        elif c in "[{":
+    depth = 0
+    for match in BRACKET_OR_STRING.finditer(text):
+        if match[0] in "[{":
             depth += 1
             if depth > DEEPEST_JSON:
                 raise ArtifactError("not usable JSON", wanted=f"nesting of at most {DEEPEST_JSON}")
-        elif c in "]}":
+        elif match[0] in "]}":
             depth -= 1
 
 

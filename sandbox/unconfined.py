@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -90,6 +90,7 @@ class Unconfined:
             finally:
                 kill(pidfd)
                 _kill_marked(mark.encode())
+                _forget(pid for pid in watchdog.seen if pid != process.pid)
                 if wait_gone(pidfd) and (used := reap(process.pid)):
                     code, cpu = os.waitstatus_to_exitcode(used[0]), used[1]
             supervisor.drain()
@@ -110,6 +111,13 @@ class Unconfined:
             Path(f"/proc/{process.pid}/oom_score_adj").write_text(str(OOM_SCORE), encoding="ascii")
         process.returncode = 0  # reaped here with its CPU time, and not by Popen
         return process
+
+
+def _forget(pids: Iterable[int]) -> None:
+    """Reaps those that ended and became this process's children (see `adopt_orphans`)."""
+    for pid in pids:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
 
 
 def _kill_marked(mark: bytes) -> None:

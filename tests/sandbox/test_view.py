@@ -1,0 +1,117 @@
+"""The argument builder: what is in the view, and in which order, without running anything."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from branchlab.sandbox import command, gpu, view
+from branchlab.sandbox.runner import Interpreter, Limits, RunRequest
+from branchlab.targets.errors import SandboxError
+
+REQUEST = RunRequest(
+    argv=("python", "train.py", "--data", "{data}", "--out={out}/m", '{"json": "{other}"}', "{work}"),
+    interpreter=Interpreter(
+        Path("/home/u/venv/bin/python"), (Path("/home/u/venv"), Path("/usr")), (Path("/home/u/venv/x"),)
+    ),
+    work=Path("/h/w"),
+    out=Path("/h/o"),
+    limits=Limits(wall_seconds=1, memory_mb=100, disk_mb=50, threads=3),
+    mounts={"data": Path("/h/d"), "usr": Path("/h/u")},
+    env={"PYTHONPATH": "{work}/src", "X": "{out}"},
+)
+FILES = view.Descriptors(status=4, block=5, etc={"/etc/passwd": 6}, seccomp=7)
+
+
+def build(request: RunRequest = REQUEST, *, disable_userns: bool = True, devices: tuple[str, ...] = ()) -> list[str]:
+    return view.arguments(
+        request, {"A": "1"}, FILES, disable_userns=disable_userns, devices=devices, source=lambda path: f"SRC{path}"
+    )
+
+
+def triples(words: list[str], flag: str) -> list[tuple[str, str]]:
+    return [(words[i + 1], words[i + 2]) for i, word in enumerate(words) if word == flag]
+
+
+def test_nothing_of_the_host_is_shown_but_what_was_asked_for() -> None:
+    words = build()
+    shown = triples(words, "--ro-bind")
+    assert ("/", "/") not in shown
+    assert [pair for pair in shown if pair[0].startswith("SRC")] == [
+        ("SRC/home/u/venv", "/home/u/venv"), ("SRC/h/w", "/work"), ("SRC/h/d", "/data"), ("SRC/h/u", "/usr_"),
+    ]  # fmt: skip
+    assert triples(words, "--bind") == [("SRC/h/o", "/out")]
+    assert not {"/home", "/root", "/etc", "/var", "/run", "/tmp"} & {source for source, _ in shown}
+    assert "--share-net" not in words
+    assert "--unshare-net" in words
+    assert "--dev-bind" not in words
+
+
+def test_the_seals_come_after_what_they_seal() -> None:
+    words = build(devices=("--dev-bind-try", "/dev/nvidia0", "/dev/nvidia0"))
+    text = " ".join(words)
+    order = ["--proc /proc", "--ro-bind-try /proc/sys /proc/sys", "--dev /dev", "--tmpfs /dev/shm", "/dev/nvidia0",
+             "--remount-ro /dev", "--tmpfs /tmp", "SRC/home/u/venv", "--tmpfs /home/u/venv/x",
+             "--remount-ro /home/u/venv/x", "SRC/h/w", "SRC/h/o", "--remount-ro / ", "--seccomp 7"]  # fmt: skip
+    places = [text.index(mark) for mark in order]
+    assert places == sorted(places)
+
+
+def test_every_memory_folder_has_a_size() -> None:
+    words = build()
+    for i, word in enumerate(words):
+        if word == "--tmpfs":
+            assert "--size" in words[i - 4 : i], words[i + 1]
+
+
+def test_userns_flag_and_a_writable_tree() -> None:
+    assert "--disable-userns" not in build(disable_userns=False)
+    words = build(replace(REQUEST, work_writable=True))
+    assert ("SRC/h/w", "/work") in triples(words, "--bind")
+
+
+def test_an_interpreter_below_work_does_not_hide_the_work_tree() -> None:
+    inside = view.places(replace(REQUEST, interpreter=Interpreter(Path("/work/v/bin/python"), (Path("/work/v"),))))
+    assert inside["work"] == "/work_"
+    assert len(set(inside.values())) == len(inside)
+
+
+def test_words_and_environment_are_filled_and_nothing_else_leaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", "secret")
+    places = view.places(REQUEST)
+    assert command.argv(REQUEST, places) == [
+        "/home/u/venv/bin/python", "train.py", "--data", "/data", "--out=/out/m", '{"json": "{other}"}', "/work",
+    ]  # fmt: skip
+    environment = command.environment(REQUEST, places, home="/h", tmp="/t")
+    assert environment["PYTHONPATH"] == "/work/src"
+    assert environment["X"] == "/out"
+    assert environment["OMP_NUM_THREADS"] == environment["MKL_NUM_THREADS"] == "3"
+    assert "secret" not in str(environment)
+
+
+@pytest.mark.parametrize("name", ["work", "out", "../x", "a/b", "", "x" * 50, "1a", "a b"])
+def test_mount_names_that_could_reach_elsewhere_are_refused(name: str) -> None:
+    with pytest.raises(SandboxError):
+        command.check_names({name: Path("/")})
+
+
+def test_a_missing_folder_is_our_error_and_names_it(tmp_path: Path) -> None:
+    with pytest.raises(SandboxError, match="nowhere"):
+        view.sources(replace(REQUEST, interpreter=command.system_interpreter(), work=tmp_path / "nowhere"))
+
+
+def test_a_gpu_is_found_by_its_minor_number_and_only_its_own_node_is_shown(tmp_path: Path) -> None:
+    for bus, uuid, minor in (("0000:01", "GPU-a", 1), ("0000:02", "GPU-b", 0)):
+        (tmp_path / bus).mkdir()
+        (tmp_path / bus / "information").write_text(f"Model: \t X\nGPU UUID: \t {uuid}\nDevice Minor: \t {minor}\n")
+    words = gpu.arguments("GPU-a", proc=tmp_path)
+    assert triples(words, "--dev-bind-try") == [
+        (f"/dev/{node}", f"/dev/{node}") for node in ("nvidia1", "nvidiactl", "nvidia-uvm", "nvidia-uvm-tools")
+    ]
+    assert "/sys/devices" in words
+    assert "/sys" not in words
+    assert gpu.arguments(None, proc=tmp_path) == []
+    assert gpu.environment("GPU-a") == {"CUDA_VISIBLE_DEVICES": "GPU-a"}
+    assert gpu.environment(None) == {"CUDA_VISIBLE_DEVICES": ""}
+    with pytest.raises(SandboxError, match="GPU-a, GPU-b"):
+        gpu.arguments("GPU-c", proc=tmp_path)
