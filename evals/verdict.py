@@ -84,7 +84,11 @@ def _compute_caveats(comparison: "Comparison", trials: Sequence[Trial]) -> Itera
     check = comparison.equal_compute
     if not check.equal:
         used = ", ".join(f"{arm} {seconds:.0f} s" for arm, seconds in sorted(check.seconds.items()))
-        yield f"The arms did not use the same compute ({used}; spread {check.spread:.0%}, at most {check.tolerance:.0%})."
+        if check.within:
+            yield f"Each arm was allowed {check.allowed:.0f} s; some had nothing left to try ({used})."
+        else:
+            spread = f"spread {check.spread:.0%}, at most {check.tolerance:.0%}"
+            yield f"The arms did not use the same compute ({used}; {spread})."
     for name in ("random", "tuner", "edits", "edits+tuner"):
         failed = sum(comparison.arm(name).failures.values()) if comparison.arm(name) else 0  # type: ignore[union-attr]
         if failed:
