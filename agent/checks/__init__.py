@@ -1,9 +1,13 @@
-"""Cheap questions asked of every candidate before compute. A new one is a file and a line in CHECKS."""
+"""Cheap questions asked of a candidate before compute is spent. One check a file, one line in the table."""
 
-from .base import Check as Check
+from .base import Change, Check
+from .effect import Effect
 from .imports import Imports
 from .in_scope import InScope
+from .kind import prove_kind
 from .parses import Parses
 
-CHECKS: dict[str, Check] = {"in_scope": InScope(), "parses": Parses(), "imports": Imports()}
-"""In the order they are asked: scope first, so that a protected file is named before anything else."""
+CHECKS: dict[str, Check] = {check.name: check for check in (InScope(), Parses(), Effect(), Imports())}
+"""In the order they are asked: the first refusal ends it."""
+
+__all__ = ["CHECKS", "Change", "Check", "prove_kind"]

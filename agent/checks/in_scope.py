@@ -1,6 +1,6 @@
-"""A candidate changes editable files only; what is protected, or steers the interpreter, stays as it is."""
+"""Only editable files change; protected ones, and those that steer interpreter, tests or build, never."""
 
-from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from ...evals.trial import Verdict
 from ...targets.scope import matches
@@ -8,15 +8,36 @@ from ...targets.target import ALWAYS_PROTECTED, Target
 from .base import Change
 
 
-@dataclass(frozen=True, slots=True)
 class InScope:
-    name: str = "in_scope"
+    name = "in_scope"
 
     def judge(self, target: Target, change: Change) -> Verdict:
-        for file in sorted(change.after):
-            for globs, what in ((target.protected, "protected"), (ALWAYS_PROTECTED, "protected in every target")):
-                if matches(file, globs):
-                    return Verdict(self.name, False, f"{file} is {what}")
-            if not matches(file, target.editable):
-                return Verdict(self.name, False, f"{file} is not editable; editable are {', '.join(target.editable)}")
-        return Verdict(self.name, True, "")
+        changed = sorted(file for file in change.after if change.after[file] != change.before.get(file))
+        for file in changed:
+            if reason := _refusal(target, file):
+                return Verdict(self.name, False, f"{file}: {reason}")
+        if not changed:
+            return Verdict(self.name, False, "no file changes")
+        return Verdict(self.name, True, f"{len(changed)} changed files are editable")
+
+
+def _refusal(target: Target, file: str) -> str:
+    path = PurePosixPath(file)
+    if (
+        not file
+        or path.is_absolute()
+        or ".." in path.parts
+        or "\\" in file
+        or str(path) != file
+        or not file.isprintable()
+    ):
+        return "not a plain path inside the repository"
+    if ".git" in (part.lower() for part in path.parts):
+        return "belongs to git"
+    if matches(file, ALWAYS_PROTECTED):
+        return "steers the interpreter, the tests or the build; no candidate may change it"
+    if matches(file, target.protected):
+        return "protected by target.toml"
+    if matches(file, target.hidden):
+        return "hidden from candidates by target.toml"
+    return "" if matches(file, target.editable) else "not editable by target.toml"

@@ -1,76 +1,84 @@
-"""What kind of edit a change is, proved on the syntax tree whatever its proposer said."""
+"""What kind of edit a change is, proved on the syntax tree rather than believed."""
 
 import ast
-from collections.abc import Iterator, Mapping
-from pathlib import PurePosixPath
+from collections.abc import Mapping
 
-from ..prompt_texts import fields_of
+from ..prompt_texts import prompt_file
 from ..proposal import Kind
 from ..readable import UnreadableError, parse
-
-CONFIGURATION = frozenset({".yaml", ".yml", ".toml", ".json", ".ini", ".cfg"})
-PROMPT_WORDS = 6
-"""A string of at least this many words, or with fields and words, is read as a prompt."""
+from .config_values import CONFIG_SUFFIXES, load_config
+from .literals_moved import Moved, literals_of_code, literals_of_config, moved
 
 
 def prove_kind(before: Mapping[str, bytes | None], after: Mapping[str, bytes | None], claimed: Kind) -> Kind:
-    """`hyperparameter` when only literals moved, `prompt` when only prompt texts did, else what was claimed.
+    """The kind that may be reported.
 
-    A claimed `hyperparameter` that changes structure is `architecture` when a class changed, else `bug_fix`.
+    Only literals moved: `hyperparameter`, or `prompt` when every one of them is a prompt. Structure changed: as
+    claimed, but what claims to be tuning or wording and is not becomes `architecture` if a model class changed, else
+    `bug_fix`.
     """
-    found = {_kind_of(file, before.get(file), after[file]) for file in sorted(after)}
-    if found <= {"literals"}:
-        return "hyperparameter"
-    if found <= {"literals", "prompt"}:
-        return "prompt"
-    if claimed in ("hyperparameter", "prompt"):
-        return "architecture" if "class" in found else "bug_fix"
+    found = {_moved(file, before.get(file), after.get(file)) for file in {*before, *after}} - {"nothing"}
+    if not found:
+        return claimed
+    if "structure" not in found:
+        return "prompt" if found == {"prompts"} else "hyperparameter"
+    if claimed == "hyperparameter" or (claimed == "prompt" and not _wording_changed(before, after)):
+        return "architecture" if _model_changed(before, after) else "bug_fix"
     return claimed
 
 
-def _kind_of(file: str, before: bytes | None, after: bytes | None) -> str:
-    suffix = PurePosixPath(file).suffix
+def _moved(file: str, before: bytes | None, after: bytes | None) -> Moved:
+    if before == after:
+        return "nothing"
     if before is None or after is None:
         return "structure"
-    if suffix in CONFIGURATION:
-        return "literals"
-    if suffix != ".py":
-        return "prompt"
     try:
-        old, new = parse(before)[1], parse(after)[1]
-    except UnreadableError:
+        if file.endswith(".py"):
+            return moved(literals_of_code(parse(before)[1]), literals_of_code(parse(after)[1]))
+        if file.endswith(CONFIG_SUFFIXES):
+            old, new = load_config(file, before), load_config(file, after)
+            return moved(literals_of_config(old), literals_of_config(new))
+    except (UnreadableError, RecursionError):
         return "structure"
-    if _skeleton(old) != _skeleton(new):
-        return "class" if _classes(old) != _classes(new) else "structure"
-    moved = [text for text in _strings(new) if text not in set(_strings(old))]
-    return "prompt" if any(_is_prompt(text) for text in moved) else "literals"
+    return "prompts" if prompt_file(file, before) or prompt_file(file, after) else "structure"
 
 
-class _Blank(ast.NodeTransformer):
-    """Every literal replaced by its type, and a sign before a number dropped."""
-
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        if node.value is None or isinstance(node.value, bool):
-            return ast.Constant("a switch") if node.value is not None else node
-        return ast.Constant("text" if isinstance(node.value, str | bytes) else "a number")
-
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
-        inner = self.visit(node.operand)
-        signed = isinstance(node.op, ast.USub | ast.UAdd) and isinstance(inner, ast.Constant)
-        return inner if signed else ast.UnaryOp(node.op, inner)
+def _wording_changed(before: Mapping[str, bytes | None], after: Mapping[str, bytes | None]) -> bool:
+    """Whether some string or prompt file reads differently, whatever else changed with it."""
+    return any(
+        _strings(file, before.get(file)) != _strings(file, after.get(file)) for file in {*before, *after}
+    )  # fmt: skip
 
 
-def _skeleton(tree: ast.AST) -> str:
-    return ast.dump(_Blank().visit(ast.parse(ast.unparse(tree))))
+def _strings(file: str, data: bytes | None) -> list[object]:
+    if data is None:
+        return []
+    if not file.endswith(".py"):
+        return [data]
+    try:
+        return [value for _, value in literals_of_code(parse(data)[1]).values if isinstance(value, str)]
+    except (UnreadableError, RecursionError):
+        return [data]
 
 
-def _classes(tree: ast.AST) -> list[str]:
-    return [ast.dump(node) for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+def _model_changed(before: Mapping[str, bytes | None], after: Mapping[str, bytes | None]) -> bool:
+    return any(
+        _models(before.get(file)) != _models(after.get(file)) for file in {*before, *after} if file.endswith(".py")
+    )
 
 
-def _strings(tree: ast.AST) -> Iterator[str]:
-    return (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+def _models(data: bytes | None) -> dict[str, str]:
+    """Model classes of a file, by name: those with a `forward` or derived from something called a module."""
+    if data is None:
+        return {}
+    try:
+        tree = parse(data)[1]
+    except UnreadableError:
+        return {}
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    return {node.name: ast.dump(node) for node in classes if _is_model(node)}
 
 
-def _is_prompt(text: str) -> bool:
-    return len(text.split()) >= PROMPT_WORDS or (bool(fields_of(text)) and " " in text.strip())
+def _is_model(node: ast.ClassDef) -> bool:
+    methods = {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}
+    return bool(methods & {"forward", "__call__"}) or any(ast.unparse(base).endswith("Module") for base in node.bases)
