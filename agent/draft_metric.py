@@ -16,6 +16,10 @@ from .words import words
 
 NUMBER = r"([-+]?\d+\.?\d*(?:[eE][-+]?\d+)?|[-+]?nan|[-+]?inf)"
 PASSING = frozenset({"best", "saving", "saved", "improved", "top"})
+QUANTITIES = frozenset({
+    "time", "took", "takes", "ms", "s", "sec", "secs", "seconds", "minutes", "lr", "rate", "epoch", "step", "iter", "params",
+})  # fmt: skip
+"""What a number next to a metric's name may be instead of the metric."""
 FILLERS = frozenset({"of", "is", "the", "a", "with", "for", "on", "at", "new", "final", "average", "mean", "set"})
 METRIC_FILES = ("metric", "result", "score", "eval", "report", "summary")
 
@@ -85,17 +89,14 @@ def _field_metric(printed: Printed, index: int, where: str) -> DraftedMetric | N
     if not isinstance(field, Field) or not isinstance(before, str) or not isinstance(after, str):
         return None
     label = before.rpartition("\n")[2]
-    expression = " ".join(words(field.expression))
-    near = _last_clause(label)
+    near, unit = _last_clause(label), after.partition("\n")[0].split()[:2]
     found = direction_of(near)
-    if not found and not words(near):  # `0.93% correct`
-        found = direction_of(" ".join(after.partition("\n")[0].split()[:2]))
+    if not found and not words(near) and not any(mark in word for word in unit for mark in ":="):
+        found = direction_of(" ".join(unit))  # `0.93% correct`; before a colon it is the name of what comes next
     found = found or direction_of(field.expression)
-    if not found:
+    if not found or QUANTITIES & {*words(near)[-1:], *words(field.expression)[-1:], *words(" ".join(unit[:1]))}:
         return None
-    # The direction may be wrong for "error" in a sentence, but a time, a count or a rate is surely no metric.
-    if {"time", "ms", "sec", "lr", "epoch", "params"} & {*words(near)[-1:], *words(field.expression)[-1:]}:
-        return None
+    expression = " ".join(words(field.expression))
     rank = _held_out(f"{near} {expression}") + 2 * bool(direction_of(near))
     # Such a line is printed only when something improved: its last one is the luckiest moment, not the result.
     rank -= 3 * bool(PASSING & {*words(label), *words(after)})
