@@ -15,11 +15,13 @@ class RunStarted:
     direction: Literal["maximize", "minimize"]
     arms: tuple[Arm, ...]
     budget_seconds: float
-    """Device seconds of one arm."""
+    """Wall time given for all of it."""
     sandbox: str
     """Backend and its limits; `unconfined` is shown as a warning."""
     integrity: str
     resumed: bool = False
+    jobs: int = 1
+    """Device slots."""
 
 
 @dataclass(frozen=True, slots=True)

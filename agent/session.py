@@ -189,6 +189,7 @@ def _announce(lab: Lab, resumed: bool) -> None:
             sandbox=lab.runner.name,
             integrity=target.integrity,
             resumed=resumed,
+            jobs=lab.options.jobs,
         )
     )
     for note in lab.checkout.notes:

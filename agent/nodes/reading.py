@@ -6,7 +6,7 @@ from functools import partial
 from ...evals.trial import Trial
 from ...targets.errors import TargetError
 from ..attempt import Attempt, perform
-from ..events import CodeRead, Note, PhaseChanged
+from ..events import BudgetUsed, CodeRead, Note, PhaseChanged
 from ..lab import CALIBRATION_RUNS, Lab
 from ..proposers.defects import find_defects
 from .state import IDLE, State
@@ -61,6 +61,8 @@ def calibrate(lab: Lab, _state: State) -> State:
             f"and confirms on {len(plan.confirm_seeds)} fresh seeds"
         )
     )
+    for arm in lab.options.arms:
+        lab.say(BudgetUsed(arm, 0.0, plan.share))
     lab.say(PhaseChanged("searching"))
     return IDLE
 

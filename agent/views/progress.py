@@ -61,10 +61,10 @@ class Progress:
 
     def apply(self, event: Event, now: float) -> None:
         match event:
-            case RunStarted(arms=arms, budget_seconds=budget):
+            case RunStarted(arms=arms):
                 self.started = event
                 for arm in arms:
-                    self.arms.setdefault(arm, ArmProgress(share=budget))
+                    self.arms.setdefault(arm, ArmProgress())
             case PhaseChanged(phase=phase):
                 self.phase = phase
             case BudgetUsed(arm=arm, used=used, share=share):

@@ -58,9 +58,13 @@ def _started(event: RunStarted) -> str:
     warning = " (WARNING: no sandbox)" if "unconfined" in event.sandbox else ""
     return (
         f"run {event.run_id} {how}: {event.target} at {event.commit[:10]}, {event.metric} to {event.direction}, "
-        f"{len(event.arms)} arms of {seconds(event.budget_seconds)} each, sandbox {event.sandbox}{warning}, "
+        f"{len(event.arms)} arms, {_budget(event)}sandbox {event.sandbox}{warning}, "
         f"integrity: {event.integrity}"
     )
+
+
+def _budget(event: RunStarted) -> str:
+    return f"{seconds(event.budget_seconds)} on {count(event.jobs, 'slot')}, " if event.budget_seconds else ""
 
 
 def _read(event: CodeRead) -> str:
