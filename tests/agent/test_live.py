@@ -77,7 +77,7 @@ def screen(*events: Event, width: int = 100, height: int = 40) -> str:
 
 def test_plain_writes_one_line_for_each_event_and_none_for_moving_numbers() -> None:
     assert plain_lines(*EVENTS) == [
-        "00:01 run r1 started: digits at c0ffeec0ff, accuracy to maximize, 3 arms of 1:30 each, "
+        "00:01 run r1 started: digits at c0ffeec0ff, accuracy to maximize, 3 arms, 1:30 on 1 slot, "
         "sandbox bubblewrap (watchdog), integrity: separate",
         "00:02 reading the code",
         "00:03 read 12 files: 4 findings, 1 tunable; could not read bad.py",
