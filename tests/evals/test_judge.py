@@ -2,11 +2,12 @@ import json
 from pathlib import Path
 
 import pytest
-from toy_target import COMMIT, SAME_PROCESS, STEPS, Toy
 
 from branchlab.evals.trial import Run
 from branchlab.sandbox.fake import FakeRunner, failed, ok
 from branchlab.targets.errors import TargetError
+
+from .toy_target import COMMIT, SAME_PROCESS, STEPS, Toy
 
 
 @pytest.fixture
@@ -103,15 +104,10 @@ def test_per_example_values_must_add_up_to_the_metric(tmp_path: Path, values: st
 
 def test_metrics_that_are_missing_or_a_link_are_no_score(toy: Toy) -> None:
     (toy.pristine / "score.py").write_text("")
-    assert run(Toy_judge(toy)).status == "no_score"
+    assert run(toy.renew()).status == "no_score"
     (toy.pristine / "score.py").write_text("import os, sys; os.symlink('/etc/passwd', sys.argv[3] + '/metrics.json')")
-    found = run(Toy_judge(toy))
+    found = run(toy.renew())
     assert (found.status, found.score) == ("no_score", None)
-
-
-def Toy_judge(toy: Toy) -> Toy:  # noqa: N802
-    toy.judge = toy.new_judge()
-    return toy
 
 
 @pytest.mark.parametrize(
@@ -140,7 +136,7 @@ def test_endless_output_and_a_hang_are_values(tmp_path: Path) -> None:
     toy = Toy(tmp_path)
     toy.target = toy.target.model_copy(update={"limits": toy.target.limits.model_copy(update={"timeout": 1.5})})
     (toy.tree / "train.py").write_text("import os\nwhile True: os.write(1, b'x' * 65536)")
-    found = run(Toy_judge(toy))
+    found = run(toy.renew())
     assert (found.status, found.score) == ("timeout", None)
     assert len(found.log) < 1_000_000
 
@@ -168,7 +164,7 @@ def test_a_missing_split_is_the_users_mistake(tmp_path: Path) -> None:
 
 def test_an_evaluator_changed_while_it_runs_gives_no_score(toy: Toy) -> None:
     (toy.pristine / "score.py").write_text("import sys\nopen(__file__, 'a').write('#')\n")
-    found = run(Toy_judge(toy))
+    found = run(toy.renew())
     assert (found.status, found.score) == ("no_score", None)
     assert "changed while" in found.reason
 

@@ -72,6 +72,11 @@ class Toy:
         scratch, models = self.folder / "scratch", self.folder / "models"
         return Judge(self.target, self.runner, interpreter, self.pristine, scratch, models)
 
+    def renew(self) -> "Toy":
+        """The same with a new judge, after the evaluator or the target was changed."""
+        self.judge = self.new_judge()
+        return self
+
     def _write_data(self, data: Path) -> None:
         data.mkdir()
         (data / "train.json").write_text(json.dumps([[x, 3 * x] for x in range(1, 20)]))
