@@ -141,9 +141,9 @@ class _Reader(ast.NodeVisitor):
 
 
 def _without_docstring(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    for index, statement in enumerate(body):
-        is_docstring = index == 0 and isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-        if not is_docstring:
+    """The statements without bare strings: docstrings, and the comments some write as strings."""
+    for statement in body:
+        if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
             yield statement
 
 

@@ -1,6 +1,6 @@
 """Facts of a file from its libcst tree: the lossless reading, for the files that may be edited."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import libcst as cst
@@ -180,11 +180,13 @@ def constant_of(statement: cst.CSTNode) -> tuple[str, cst.BaseExpression] | None
     return None
 
 
-def without_docstring(body: Sequence[cst.CSTNode]) -> Sequence[cst.CSTNode]:
-    match body:
-        case [cst.SimpleStatementLine(body=[cst.Expr(value=cst.SimpleString() | cst.ConcatenatedString())]), *rest]:
-            return rest
-    return body
+def without_docstring(body: Sequence[cst.CSTNode]) -> Iterator[cst.CSTNode]:
+    """The statements without bare strings: docstrings, and the comments some write as strings."""
+    for statement in body:
+        match statement:
+            case cst.SimpleStatementLine(body=[cst.Expr(value=cst.SimpleString() | cst.ConcatenatedString())]):
+                continue
+        yield statement
 
 
 def is_main(test: cst.BaseExpression) -> bool:

@@ -191,7 +191,7 @@ def _scope(code: CodeMap, entry: Entry, metric: DraftedMetric | None) -> tuple[l
     protected = sorted({*judging, *tests})
     names = b"\n".join(code.sources[file] for file in entry.closure)
     configs = [f for f in code.sources if f.endswith(tuple(READERS)) and f.rpartition("/")[2].encode() in names]
-    prompts = [prompt.file for prompt in code.prompts if not prompt.symbol]
+    prompts = [prompt.file for prompt in code.prompts if not prompt.file.endswith(".py")]
     wanted = dict.fromkeys([*entry.closure, *sorted(configs), *sorted(prompts)])
     editable = [f for f in wanted if f not in protected and not matches(f, ALWAYS_PROTECTED)] or [entry.file]
     notes = ["SURE: training reaches the editable files. CHECK: what else must not change."]

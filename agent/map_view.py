@@ -112,14 +112,19 @@ def _model_tree(code: CodeMap) -> "RenderableType":
         for call in code.calls:
             made = call.callee.rpartition(".")[2]
             if call.file == model.file and call.caller == scope and made[:1].isupper():
-                arguments = ", ".join(f"{key}={' '.join(text.split())[:40]}" for key, text in call.keywords.items())
+                arguments = ", ".join(_argument(key, text) for key, text in call.keywords.items())
                 branch.add(Text(_printable(f"{made}({arguments})  :{call.line}"), style="dim"))
     return tree
 
 
+def _argument(key: str, text: str) -> str:
+    value = " ".join(text.split())[:40]
+    return f"**{value}" if key == "**" else f"{key}={value}"
+
+
 def _tunables_table(tunables: Sequence[Tunable]) -> "RenderableType":
-    rows = [(one.name, str(one.line), one.type, repr(one.default), _range(one), one.rule) for one in tunables]
-    return _table("Tunables", ("name", "line", "type", "default", "range", "rule"), rows)
+    rows = [(one.name, str(one.line), repr(one.default), f"{_range(one)} ({one.rule})") for one in tunables]
+    return _table("Tunables", ("name", "line", "default", "range and rule"), rows)
 
 
 def _range(tunable: Tunable) -> str:
@@ -143,7 +148,8 @@ def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) ->
         return Text(f"{title}: none", style="dim")
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
     for index, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=index == 0 and column == "role")
+        longest = max(len(row[index]) for row in rows)
+        table.add_column(column, overflow="fold", min_width=min(longest, 40) if index == 0 else None)
     for row in rows:
         table.add_row(*(Text(_printable(cell)) for cell in row))
     return table

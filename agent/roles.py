@@ -32,6 +32,8 @@ LOSS_CALLS = frozenset({"cross_entropy", "binary_cross_entropy", "binary_cross_e
 EVALUATION_WORDS = frozenset(
     "eval evaluate evaluation evaluator validate validation test score metric metrics accuracy auc recall ndcg".split()
 )
+EVALUATION_FILES = frozenset({"evaluate", "evaluation", "eval", "metric", "metrics", "scoring", "evaluator"})
+"""A file called so measures, whatever its functions are called."""
 NOT_MODELS = frozenset(
     {"scaler", "encoder", "tokenizer", "vectorizer", "pca", "imputer", "transformer", "preprocessor"}
 )
@@ -65,6 +67,8 @@ def _roles(symbol: Symbol, facts: FileFacts, models: frozenset[str], calls: Sequ
     name = set(words(symbol.name.rpartition(".")[2]))
     if symbol.kind == "function":
         roles |= _function_roles(name - {"test"} if is_test(facts.file) else name, calls)
+        if EVALUATION_FILES & set(words(facts.file.rpartition("/")[2])) and "training_step" not in roles:
+            roles.add("evaluation")
         if _makes_model(symbol, name, facts.file, models, calls):
             roles.add("model")
     elif any(f"{facts.file}::{call.callee}" in models or _is_estimator(call) for call in calls):
@@ -133,7 +137,10 @@ def trains(calls: Iterable[Call]) -> bool:
     if any(call.positional and "optim" in call.callee and call.callee.endswith(".step") for call in calls):
         return True
     return any(
-        name in {"fit", "train_on_batch", "partial_fit"} and dot and not NOT_MODELS & set(words(owner))
+        name in {"fit", "train_on_batch", "partial_fit"}
+        and dot
+        and owner not in {"self", "super()"}
+        and not NOT_MODELS & set(words(owner))
         for owner, dot, name in last
     )
 

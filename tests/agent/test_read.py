@@ -178,9 +178,9 @@ PROMPT = (
 
 
 def test_prompts_are_found_with_their_fields_and_docstrings_are_not() -> None:
-    source = f'"""{PROMPT}"""\nASK = """{PROMPT}"""\n\n\ndef f(q):\n    """{PROMPT}"""\n    return f"{PROMPT.replace("{question}", "{q.text}")}"\n'
+    source = f'"""{PROMPT}"""\nASK = """{PROMPT}"""\n\n\ndef f(q):\n    """{PROMPT}"""\n    "{PROMPT}"\n    return f"{PROMPT.replace("{question}", "{q.text}")}"\n'
     code = read(app=source)
-    assert [(p.line, p.symbol, p.fields) for p in code.prompts] == [(2, "ASK", ("question",)), (7, "f", ("q.text",))]
+    assert [(p.line, p.symbol, p.fields) for p in code.prompts] == [(2, "ASK", ("question",)), (8, "f", ("q.text",))]
     assert {s.name for s in code.with_role("prompt")} == {"ASK", "f"}
 
 

@@ -32,6 +32,7 @@ def test_an_estimator_is_a_model_by_its_methods_and_a_factory_by_what_it_makes()
 def test_a_training_step_is_backward_and_step_or_fit_of_a_model() -> None:
     code = read(
         t="def epoch(loss, opt):\n    loss.backward()\n    opt.step()\n\n\n"
+        "class Scale:\n    def fit_transform(self, x):\n        return self.fit(x)\n\n\n"
         "def learn(clf, x):\n    clf.fit(x)\n\n\ndef scale(scaler, x):\n    return scaler.fit(x)\n\n\n"
         "def grad(loss):\n    loss.backward()\n"
     )
@@ -56,6 +57,12 @@ def test_data_loss_and_evaluation() -> None:
     assert names(code, "loss") == {"t.py::FocalLoss"}
     assert names(code, "model") == set()
     assert names(code, "evaluation") == {"t.py::evaluate", "t.py::quality"}
+
+
+def test_a_file_called_evaluate_evaluates_whatever_its_functions_are_called() -> None:
+    assert names(read(evaluate="def main():\n    pass\n", train="def main():\n    pass\n"), "evaluation") == {
+        "evaluate.py::main"
+    }
 
 
 def test_tests_of_the_repository_do_not_evaluate_its_model() -> None:
