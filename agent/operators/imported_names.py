@@ -3,16 +3,7 @@
 import libcst as cst
 
 from ...targets.errors import OperatorError
-
-
-def dotted(node: cst.BaseExpression) -> str:
-    """`a.b.c` for a chain of names, empty for anything else."""
-    if isinstance(node, cst.Name):
-        return node.value
-    if isinstance(node, cst.Attribute):
-        left = dotted(node.value)
-        return f"{left}.{node.attr.value}" if left else ""
-    return ""
+from ..dotted import dotted_name
 
 
 class ImportedNames:
@@ -29,23 +20,23 @@ class ImportedNames:
 
     def _add_import(self, node: cst.Import) -> None:
         for alias in node.names:
-            full = dotted(alias.name)
+            full = dotted_name(alias.name)
             if alias.asname is not None:
-                self._full[dotted(cst.ensure_type(alias.asname.name, cst.Name))] = full
+                self._full[dotted_name(cst.ensure_type(alias.asname.name, cst.Name))] = full
             else:
                 self._full[full.split(".")[0]] = full.split(".")[0]
 
     def _add_from(self, node: cst.ImportFrom) -> None:
         if isinstance(node.names, cst.ImportStar):
             return
-        base = "." * len(node.relative) + (dotted(node.module) if node.module is not None else "")
+        base = "." * len(node.relative) + (dotted_name(node.module) if node.module is not None else "")
         for alias in node.names:
             local = alias.asname.name if alias.asname is not None else alias.name
-            self._full[dotted(cst.ensure_type(local, cst.Name))] = f"{base}.{dotted(alias.name)}"
+            self._full[dotted_name(cst.ensure_type(local, cst.Name))] = f"{base}.{dotted_name(alias.name)}"
 
     def full(self, node: cst.BaseExpression) -> str:
         """Full dotted name of a chain of names, aliases resolved; empty for anything else."""
-        text = dotted(node)
+        text = dotted_name(node)
         head, _, rest = text.partition(".")
         head = self._full.get(head, head)
         return f"{head}.{rest}" if rest else head

@@ -7,6 +7,7 @@ from ...targets.errors import OperatorError
 from ..code_map import CodeMap, Prompt
 from ..operators.apply import apply_edits
 from ..proposal import Edit, Evidence, Proposal
+from .prompt_use import is_prompt
 
 SHORTEST = "Give the shortest answer that is complete, and nothing else."
 FORMAT = "Write only the answer itself: no explanation, no heading, no quotation marks."
@@ -30,6 +31,7 @@ class PromptsProposer:
         found = [
             proposal
             for prompt in code.prompts
+            if is_prompt(code, prompt, _phrase(prompt.text))
             for proposal in self._proposals(code, prompt)
             if proposal.id not in known and _applies(code, proposal)
         ]

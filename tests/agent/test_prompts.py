@@ -16,6 +16,8 @@ from branchlab.targets.errors import OperatorError
 
 TEMPLATE = '''"""Asks."""
 
+import litellm
+
 ANSWER = """You are a careful assistant.
 You must never invent a fact.
 
@@ -154,3 +156,23 @@ def test_a_prompt_that_sets_length_and_format_is_left_alone() -> None:
 
 def test_a_repository_without_prompts_gets_no_proposal() -> None:
     assert PromptsProposer().propose(read_code("c", {"a.py": b"x = 1\n"}), (), (), limit=9) == []
+
+
+MESSAGE = "You must give the answer as a list, and every question of the list must have a format: {kind}"
+
+
+@pytest.mark.parametrize(
+    ("source", "is_one"),
+    [
+        (f'import openai\n\n\ndef ask(kind):\n    return openai.chat(f"{MESSAGE}")\n', True),
+        (f'import openai\n\n\nclass Kind:\n    kind: str\n    """{MESSAGE}"""\n', False),
+        (f'SYSTEM_PROMPT = "{MESSAGE}"\n', True),
+        (f'def check(kind):\n    text = f"{MESSAGE}"\n    return text\n', False),
+        (f'import openai\n\n\ndef check(kind):\n    raise ValueError(f"{MESSAGE}")\n', False),
+        (f'import openai\n\n\ndef check(kind, log):\n    log.warning(f"{MESSAGE}")\n', False),
+    ],
+    ids=["client", "docstring", "name", "no client", "raised", "logged"],
+)
+def test_messages_are_no_prompts(source: str, is_one: bool) -> None:
+    found = PromptsProposer().propose(read_code("c", {"a.py": source.encode()}), (), (), limit=9)
+    assert bool(found) == is_one

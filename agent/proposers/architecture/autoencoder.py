@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from ...code_map import CodeMap
-from ...operators.imported_names import dotted
+from ...dotted import dotted_name
 from .dense_model import DenseModel, dense_models
 from .hidden_sizes import WrittenSizes, written_sizes
 from .reconstruction import ReconstructionStep, reconstruction_steps
@@ -60,10 +60,10 @@ def _classes_assigned(module: cst.Module, variable: str) -> set[str]:
 
     class Collect(cst.CSTVisitor):
         def visit_Assign(self, node: cst.Assign) -> None:
-            if any(dotted(target.target).split(".")[-1] == variable for target in node.targets):
+            if any(dotted_name(target.target).split(".")[-1] == variable for target in node.targets):
                 value = node.value
                 while isinstance(value, cst.Call):
-                    if text := dotted(value.func):
+                    if text := dotted_name(value.func):
                         found.add(text.split(".")[-1])
                         return
                     value = value.func.value if isinstance(value.func, cst.Attribute) else value.func
@@ -88,7 +88,9 @@ def _calls(module: cst.Module) -> list[tuple[str, str]]:
             self.classes.pop()
 
         def visit_Call(self, node: cst.Call) -> None:
-            name = dotted(node.func) or (f"().{node.func.attr.value}" if isinstance(node.func, cst.Attribute) else "")
+            name = dotted_name(node.func) or (
+                f"().{node.func.attr.value}" if isinstance(node.func, cst.Attribute) else ""
+            )
             if name:
                 found.append((name, self.classes[-1] if self.classes else ""))
 

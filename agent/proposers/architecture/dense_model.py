@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 
-from ...operators.imported_names import ImportedNames, dotted
+from ...dotted import dotted_name
+from ...operators.imported_names import ImportedNames
 from ...operators.layer_stack import calls_of, is_linear, linear_layers, width
 from ...operators.module_place import definitions_in, loaded_names, method, parameters
 
@@ -62,8 +63,8 @@ def _dense_model(file: str, module: cst.Module, names: ImportedNames, node: cst.
         file=file,
         name=node.name.value,
         line=int(position.start.line),
-        width=size,
-        width_from_parameters=set(loaded_names(cst.parse_expression(size))) <= set(parameters(init)),
+        width=module.code_for_node(size),
+        width_from_parameters=set(loaded_names(size)) <= set(parameters(init)),
         sizes_parameter=sizes_parameter,
         stacks=_can_shorten(module, stacks, names),
         input=parameters(forward)[1],
@@ -73,7 +74,9 @@ def _dense_model(file: str, module: cst.Module, names: ImportedNames, node: cst.
     )
 
 
-def _ends_by_list(module: cst.Module, init: cst.FunctionDef, names: ImportedNames) -> tuple[str, str | None] | None:
+def _ends_by_list(
+    module: cst.Module, init: cst.FunctionDef, names: ImportedNames
+) -> tuple[cst.BaseExpression, str | None] | None:
     """From a list of widths, `[n, *hidden, n]` or `[n] + hidden + [n]`, that a loop makes linear layers of."""
     loops = [loop for loop in _nodes(init, LOOPS) if calls_of(loop, names, "torch.nn.Linear")]
     if not loops:
@@ -84,7 +87,7 @@ def _ends_by_list(module: cst.Module, init: cst.FunctionDef, names: ImportedName
             continue
         between = [name for part in parts[1:-1] for name in loaded_names(part)]
         hidden = next((name for name in between if name in parameters(init)), None)
-        return module.code_for_node(parts[0]), hidden
+        return parts[0], hidden
     return None
 
 
@@ -97,13 +100,15 @@ def _parts(widths: cst.CSTNode) -> list[cst.BaseExpression]:
     return [widths] if isinstance(widths, cst.BaseExpression) else []
 
 
-def _ends_by_layers(module: cst.Module, init: cst.FunctionDef, names: ImportedNames) -> tuple[str, str | None] | None:
+def _ends_by_layers(
+    module: cst.Module, init: cst.FunctionDef, names: ImportedNames
+) -> tuple[cst.BaseExpression, str | None] | None:
     """From linear layers written one by one."""
     layers = [call for call in calls_of(init, names, "torch.nn.Linear") if is_linear(call, names)]
     if len(layers) < 2 or any(calls_of(loop, names, "torch.nn.Linear") for loop in _nodes(init, LOOPS)):
         return None
-    first, last = module.code_for_node(width(layers[0], 0)), module.code_for_node(width(layers[-1], 1))
-    return (first, None) if first == last else None
+    first, last = width(layers[0], 0), width(layers[-1], 1)
+    return (first, None) if module.code_for_node(first) == module.code_for_node(last) else None
 
 
 def _can_shorten(module: cst.Module, stacks: list[cst.Call], names: ImportedNames) -> bool:
@@ -118,7 +123,7 @@ def _can_shorten(module: cst.Module, stacks: list[cst.Call], names: ImportedName
 
 
 def _calls(place: cst.CSTNode) -> list[cst.Call]:
-    return [node for node in _nodes(place, (cst.Call,)) if isinstance(node, cst.Call) and dotted(node.func)]
+    return [node for node in _nodes(place, (cst.Call,)) if isinstance(node, cst.Call) and dotted_name(node.func)]
 
 
 def _nodes(place: cst.CSTNode, kinds: tuple[type[cst.CSTNode], ...]) -> list[cst.CSTNode]:

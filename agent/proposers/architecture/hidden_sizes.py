@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from ...code_map import CodeMap
-from ...operators.imported_names import dotted
+from ...dotted import dotted_name
 from ...operators.module_place import find_definition, method, parameters
 from .dense_model import DenseModel
 from .reconstruction import functions
@@ -51,7 +51,7 @@ def written_sizes(code: CodeMap, model: DenseModel) -> tuple[WrittenSizes, ...]:
             value = _unwrapped(binding.value)
             if isinstance(value, cst.List | cst.Tuple) and _is_sizes(value):
                 found[file, function, code.module(file).code_for_node(value)] = None
-            elif text := dotted(value):
+            elif text := dotted_name(value):
                 carriers.add(text.split(".")[-1])
     return tuple(WrittenSizes(*place) for place in found)
 
@@ -63,14 +63,14 @@ def method_of(code: CodeMap, model: DenseModel) -> cst.FunctionDef:
 
 def _is_sizes(value: cst.List | cst.Tuple) -> bool:
     elements = [element.value for element in value.elements]
-    return len(elements) > 1 and all(isinstance(e, cst.Integer) or dotted(e) for e in elements)
+    return len(elements) > 1 and all(isinstance(e, cst.Integer) or dotted_name(e) for e in elements)
 
 
 def _unwrapped(value: cst.BaseExpression) -> cst.BaseExpression:
     """The list inside `list(...)`, `tuple(...)` and `field(default_factory=lambda: ...)`."""
     if isinstance(value, cst.Lambda):
         return _unwrapped(value.body)
-    if isinstance(value, cst.Call) and len(value.args) == 1 and dotted(value.func).split(".")[-1] in (
+    if isinstance(value, cst.Call) and len(value.args) == 1 and dotted_name(value.func).split(".")[-1] in (
         "list", "tuple", "field",
     ):  # fmt: skip
         return _unwrapped(value.args[0].value)
@@ -99,11 +99,11 @@ class _Collect(cst.CSTVisitor):
 
     def visit_Assign(self, node: cst.Assign) -> None:
         for target in node.targets:
-            if text := dotted(target.target):
+            if text := dotted_name(target.target):
                 self.found.append(_Binding(text.split(".")[-1], node.value))
 
     def visit_AnnAssign(self, node: cst.AnnAssign) -> None:
-        if node.value is not None and (text := dotted(node.target)):
+        if node.value is not None and (text := dotted_name(node.target)):
             self.found.append(_Binding(text.split(".")[-1], node.value))
 
     def visit_Param(self, node: cst.Param) -> None:
@@ -115,7 +115,7 @@ class _Collect(cst.CSTVisitor):
             self.found.append(_Binding(str(node.key.evaluated_value), node.value))
 
     def visit_Call(self, node: cst.Call) -> None:
-        called = dotted(node.func).split(".")[-1]
+        called = dotted_name(node.func).split(".")[-1]
         self.found.extend(_Binding(a.keyword.value, a.value) for a in node.args if a.keyword is not None)
         if called == self._model:
             positional = [arg for arg in node.args if arg.keyword is None and not arg.star]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 
-from ...operators.imported_names import ImportedNames, dotted
+from ...dotted import dotted_name
+from ...operators.imported_names import ImportedNames
 from ...operators.module_place import Definition, definitions_in, loaded_names
 
 ELEMENTWISE = {
@@ -61,7 +62,7 @@ def _step(
         pair = _compared(loss, names, everywhere)
         for output, target in (pair, pair[::-1]) if pair else ():
             call = values.get(output.value, output) if isinstance(output, cst.Name) else output
-            if not (isinstance(call, cst.Call) and len(call.args) == 1 and dotted(call.func)):
+            if not (isinstance(call, cst.Call) and len(call.args) == 1 and dotted_name(call.func)):
                 continue
             if names.full(call.func).startswith("torch."):
                 continue
@@ -103,7 +104,7 @@ class _Assignments(cst.CSTVisitor):
 
     def visit_Assign(self, node: cst.Assign) -> None:
         for target in node.targets:
-            if text := dotted(target.target):
+            if text := dotted_name(target.target):
                 self.values[text] = node.value
 
 
@@ -132,7 +133,7 @@ def _compared(
 ) -> tuple[cst.BaseExpression, cst.BaseExpression] | None:
     """The two things a loss compares, None for a loss of another form."""
     if isinstance(loss, cst.Call):
-        criterion = values.get(dotted(loss.func))
+        criterion = values.get(dotted_name(loss.func))
         full = names.full(criterion.func) if isinstance(criterion, cst.Call) else names.full(loss.func)
         operands = [arg.value for arg in loss.args if arg.keyword is None or arg.keyword.value in ("input", "target")]
         if full in ELEMENTWISE and len(operands) == 2:
@@ -170,7 +171,7 @@ def _is_multinomial(loss: cst.BaseExpression) -> bool:
     class Look(cst.CSTVisitor):
         def visit_Call(self, node: cst.Call) -> None:
             nonlocal found
-            found = found or dotted(node.func).endswith("log_softmax")
+            found = found or dotted_name(node.func).endswith("log_softmax")
 
     loss.visit(Look())
     return found
