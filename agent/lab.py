@@ -25,6 +25,7 @@ from .proposers.base import Proposer
 from .read import read_code
 from .slots import Slots
 from .tunables import find_tunables
+from .tuning_scope import entry_files
 
 TUNER_OF: dict[Arm, str] = {"random": "random", "tuner": "tpe", "edits+tuner": "tpe"}
 CALIBRATION_RUNS = 3
@@ -82,8 +83,9 @@ class Lab:
     def code(self, commit: str) -> CodeMap:
         """The code map of a commit, read once."""
         if commit not in self._codes:
-            entry = [word for word in self.target.steps.train if word.endswith(".py")]
-            self._codes[commit] = read_code(commit, self.checkout.tree(commit), entry)
+            sources = self.checkout.tree(commit)
+            entry = entry_files(self.target.steps.train, sources, self.target.environment.path)
+            self._codes[commit] = read_code(commit, sources, entry)
         return self._codes[commit]
 
     def space(self, commit: str) -> dict[str, Tunable]:

@@ -202,7 +202,7 @@ class _Finder:
                       choices=_literal_choices(annotation) if annotation else ())  # fmt: skip
 
     def _arguments(self, call: cst.Call, callee: str, table: Mapping[str, tuple[int, str]]) -> None:
-        by_position = {position: name for name, (position, _) in reversed(table.items()) if position >= 0}
+        by_position = {position: name for name, (position, _) in reversed(list(table.items())) if position >= 0}
         prefix = f"{self.here}.{callee}" if self.scope else callee
         for index, argument in enumerate(call.args):
             if argument.star:

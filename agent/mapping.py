@@ -12,6 +12,7 @@ from .proposers.defects import find_defects
 from .read import read_code
 from .session import prepare_home
 from .tunables import find_tunables
+from .tuning_scope import entry_files
 
 
 def show_map(ref: str, home: Path, *, as_json: bool) -> None:
@@ -20,8 +21,9 @@ def show_map(ref: str, home: Path, *, as_json: bool) -> None:
     target = find_target(ref, home)
     checkout = Checkout.open(target, home)
     try:
-        entry = [word for word in target.steps.train if word.endswith(".py")]
-        code = read_code(checkout.base, checkout.tree(checkout.base), entry)
+        sources = checkout.tree(checkout.base)
+        entry = entry_files(target.steps.train, sources, target.environment.path)
+        code = read_code(checkout.base, sources, entry)
     finally:
         checkout.close()
     tunables, findings = find_tunables(code, target), find_defects(code)

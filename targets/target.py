@@ -151,7 +151,7 @@ class Target(_Part):
     limits: Limits = Limits()
     environment: Environment = Environment()
     budget: Seconds = 600.0
-    model_dollars: float = Field(5.0, ge=0)
+    model_dollars: float = Field(default=5.0, ge=0)
     """Hard cap on what a language model may cost in one run."""
     tunables: dict[str, TunableOverride] = Field(default_factory=dict)
     """Overrides by tunable name, as `branchlab map` prints them; `enabled = false` takes one out."""

@@ -9,6 +9,7 @@ from ..attempt import Attempt, perform
 from ..events import BudgetUsed, CodeRead, Note, PhaseChanged
 from ..lab import CALIBRATION_RUNS, Lab
 from ..proposers.defects import find_defects
+from ..tunables import unknown_overrides
 from .state import IDLE, State
 
 
@@ -19,6 +20,11 @@ def read(lab: Lab, _state: State) -> State:
     code = lab.code(base)
     findings = find_defects(code)
     space = lab.space(base)
+    if unknown := unknown_overrides(code, lab.target):
+        raise TargetError(
+            "tunables that this code does not have", where=f"{lab.target.name}: [tunables]", found=", ".join(unknown),
+            wanted=", ".join(sorted(space)), fix="`branchlab map` prints the names",
+        )  # fmt: skip
     lab.journal.ledger.update_settings(
         lab.run_id,
         files=len(code.python_files),
