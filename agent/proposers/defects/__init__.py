@@ -1,46 +1,111 @@
 """Defects found by reading, each with the edits that mend it. A new detector is a file and a line in DETECTORS."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ....evals.trial import ProposalRecord, Trial
+from ....targets.errors import OperatorError
 from ...code_map import CodeMap
-from ...proposal import Evidence, Proposal
+from ...operators.apply import apply_edits
+from ...proposal import Edit, Evidence, Proposal
 from .base import Detector as Detector
+from .base import Effect as Effect
 from .base import Finding as Finding
+from .evaluation_mode import EvaluationMode
+from .fit_before_split import FitBeforeSplit
+from .program import Program as Program
+from .silent_except import SilentExcept
+from .softmax_before_loss import SoftmaxBeforeLoss
+from .unshuffled import UnshuffledTraining
+from .zero_grad import MissingZeroGrad
 
-_ALL: tuple[Detector, ...] = ()
+_ALL: tuple[Detector, ...] = (
+    SoftmaxBeforeLoss(),
+    MissingZeroGrad(),
+    EvaluationMode(),
+    FitBeforeSplit(),
+    UnshuffledTraining(),
+    SilentExcept(),
+)
 
 DETECTORS: dict[str, Detector] = {detector.name: detector for detector in _ALL}
 """By name, the kinds most frequent in real projects first."""
 
+_EFFECTS: tuple[Effect, ...] = ("score", "cost", "visibility")
+
 
 def find_defects(code: CodeMap) -> tuple[Finding, ...]:
-    """What every detector finds, in the order of the table, then by place."""
+    """What every detector finds: what can change the score first, then in the order of the table, then by place.
+
+    A finding whose edits do not apply is kept without them, to be shown and not tried.
+    """
+    program = Program.of(code)
     found: list[Finding] = []
     for detector in DETECTORS.values():
-        found += sorted(detector.detect(code), key=lambda finding: (finding.file, finding.line))
-    return tuple(found)
+        found += sorted(detector.detect(program), key=lambda finding: (finding.file, finding.line))
+    return tuple(sorted((_checked(finding, code) for finding in found), key=lambda f: _EFFECTS.index(f.effect)))
+
+
+def _checked(finding: Finding, code: CodeMap) -> Finding:
+    try:
+        apply_edits(code.sources, finding.edits)
+    except OperatorError:
+        return replace(finding, edits=())
+    return finding
 
 
 class DefectsProposer:
-    """A bug fix for each finding that comes with edits."""
+    """A bug fix for each finding, then all that touch the score together: one defect may hide what another costs."""
 
     name = "defects"
 
     def propose(
         self, code: CodeMap, history: Sequence[Trial], tried: Sequence[ProposalRecord], *, limit: int
     ) -> Sequence[Proposal]:
-        proposals = [
-            Proposal(
-                kind="bug_fix",
-                title=finding.title[:72],
-                rationale=finding.rationale,
-                edits=finding.edits,
-                evidence=(Evidence(finding.file, finding.line, f"{finding.detector}: {finding.symbol}"),),
-                proposer=self.name,
-                parent=code.commit,
-            )
-            for finding in find_defects(code)
-            if finding.edits
-        ]
-        return proposals[:limit]
+        findings = [finding for finding in find_defects(code) if finding.edits]
+        proposals = [self._one(finding, code) for finding in findings]
+        together = self._together([finding for finding in findings if finding.effect == "score"], code)
+        proposals += [together] if together is not None else []
+        known = {_key(row.edits) for row in tried}
+        return [p for p in proposals if _key([_plain(edit) for edit in p.edits]) not in known][:limit]
+
+    def _one(self, finding: Finding, code: CodeMap) -> Proposal:
+        evidence = (Evidence(finding.file, finding.line, f"{finding.detector}: {finding.symbol or finding.file}"),)
+        return Proposal(
+            "bug_fix",
+            finding.title,
+            finding.rationale,
+            finding.edits,
+            evidence + finding.evidence,
+            self.name,
+            code.commit,
+        )
+
+    def _together(self, findings: Sequence[Finding], code: CodeMap) -> Proposal | None:
+        """All fixes in one, as far as they apply one after the other."""
+        sources, edits, taken = dict(code.sources), list[Edit](), list[Finding]()
+        for finding in findings:
+            fresh = [edit for edit in finding.edits if edit not in edits]
+            try:
+                sources |= apply_edits(sources, fresh)
+            except OperatorError:
+                continue  # another fix changed the same place
+            edits += fresh
+            taken.append(finding)
+        if len(taken) < 2:
+            return None
+        kinds = ", ".join(dict.fromkeys(finding.detector for finding in taken))
+        evidence = tuple(Evidence(finding.file, finding.line, finding.title) for finding in taken)
+        why = f"Each of these hides what the others cost: {kinds}."
+        return Proposal(
+            "bug_fix", f"Fix {len(taken)} defects together", why, tuple(edits), evidence, self.name, code.commit
+        )
+
+
+def _plain(edit: Edit) -> Mapping[str, object]:
+    return {"operator": edit.operator, "file": edit.file, "symbol": edit.symbol, "arguments": dict(edit.arguments)}
+
+
+def _key(edits: Sequence[Mapping[str, object]]) -> str:
+    """The same edits have the same key, whichever parent they apply to."""
+    return repr([sorted((name, repr(value)) for name, value in edit.items()) for edit in edits])

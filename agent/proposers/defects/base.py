@@ -1,32 +1,39 @@
-"""What a detector is: it reads the code map and says what is wrong, where, and which edits mend it."""
+"""What a detector is, and what it finds."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
-from ...code_map import CodeMap
-from ...proposal import Edit
+from ...proposal import Edit, Evidence
+from .program import Program
+
+Effect = Literal["score", "cost", "visibility"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One suspected defect. `edits` mend all of it together; a detector that cannot mend what it sees gives none."""
+    """A defect, where it stands, and the edits that mend it."""
 
     detector: str
+    file: str
+    line: int
+    symbol: str
+    """The function it stands in; empty at module level."""
     title: str
     """Imperative, at most 72 characters: what the edits do."""
     rationale: str
     """Why this hurts, about this code."""
-    file: str
-    line: int
-    symbol: str
-    edits: tuple[Edit, ...] = ()
+    edits: tuple[Edit, ...]
+    """Together they mend it. Empty: to be shown, not to be tried."""
+    evidence: tuple[Evidence, ...] = ()
+    effect: Effect = "score"
+    """What mending it can change: the metric, only the cost of a run, or only what a person gets to see."""
 
 
 class Detector(Protocol):
-    """Silent when in doubt: a false alarm costs the user compute and trust."""
+    """Reads a program, never runs it. Silence is cheaper than a false alarm: every finding costs the user compute."""
 
     @property
     def name(self) -> str: ...
 
-    def detect(self, code: CodeMap) -> Iterable[Finding]: ...
+    def detect(self, program: Program) -> Iterable[Finding]: ...
