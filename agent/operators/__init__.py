@@ -19,6 +19,7 @@ from .remove_argument import RemoveArgument
 from .remove_hidden_layers import RemoveHiddenLayers
 from .replace_expression import ReplaceExpression
 from .replace_function import ReplaceFunction
+from .replace_statement import ReplaceStatement
 from .set_keyword import SetKeyword
 from .set_literal import SetLiteral
 from .wrap_in_with import WrapInWith
@@ -33,6 +34,7 @@ _ALL: tuple[Operator | TextOperator, ...] = (
     RemoveArgument(),
     ReplaceExpression(),
     ReplaceFunction(),
+    ReplaceStatement(),
     SetKeyword(),
     WrapInWith(),
     AddConstant(),

@@ -19,7 +19,6 @@ pretrained models that come in evaluation mode; Lightning and Trainer hooks; met
 is differentiated.
 """
 
-import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 
 from ...proposal import Edit
 from .program import Program, called_name, keyword_of
-from .source import Function, Source
-from .source import words
+from .source import Function, Source, words
 
 ACTIVATIONS = {
     "softmax": "softmax", "Softmax": "softmax", "log_softmax": "log_softmax", "LogSoftmax": "log_softmax",

@@ -20,7 +20,7 @@ class ModeLayers:
         made = [(v, f) for v, f in self._program.values(model, function) if isinstance(v, ast.Call)]
         for value, home in made:
             name = called_name(value)
-            if name == "from_pretrained" or name == "load" and "jit" in home.source.full(value.func):
+            if name == "from_pretrained" or (name == "load" and "jit" in home.source.full(value.func)):
                 return False
             if home.source.full(value.func).startswith(READY_MADE):
                 return True

@@ -153,9 +153,12 @@ def _is_streaming(data: ast.expr, function: Function, program: Program) -> bool:
             bases = program.bases(*found)
             if any("Iterable" in base for base in bases) or (bases and program.method(*found, "__iter__") is not None):
                 return True
-        elif "Iterable" in called_name(value) or any(k.arg == "streaming" for k in value.keywords):
-            return True
-        elif "shuffle" in words(called_name(value)) or home.source.full(value.func).startswith("webdataset"):
+        elif (
+            "Iterable" in called_name(value)
+            or any(k.arg == "streaming" for k in value.keywords)
+            or "shuffle" in words(called_name(value))
+            or home.source.full(value.func).startswith("webdataset")
+        ):
             return True
     return False
 

@@ -1,0 +1,176 @@
+"""The loss does not fit what the model puts out.
+
+Why it hurts: squared error on class scores has vanishing gradients where the model is most wrong; NLLLoss on raw scores
+is unbounded and rewards large numbers; BCELoss on raw scores is undefined; cross entropy over a single class is
+always zero. Source: Humbatova et al. 2020, loss faults; defects4ml (8 of 70).
+
+    before                                          after
+    criterion = nn.MSELoss()                        criterion = nn.CrossEntropyLoss()
+    loss = criterion(net(x), F.one_hot(y).float())  loss = criterion(net(x), y)
+
+    criterion = nn.NLLLoss()     # raw scores       criterion = nn.CrossEntropyLoss()
+    criterion = nn.BCELoss()     # raw scores       criterion = nn.BCEWithLogitsLoss()
+
+Not flagged: squared error for regression, reconstruction and values; outputs whose end cannot be told.
+"""
+
+import ast
+from collections.abc import Iterable
+
+from ...proposal import Edit, Evidence
+from .base import Finding
+from .heads import Ending, Heads, out_features
+from .losses import Loss, losses
+from .program import Program, called_name
+from .source import Function
+
+
+class WrongLoss:
+    name = "wrong_loss"
+
+    def detect(self, program: Program) -> Iterable[Finding]:
+        heads = Heads(program)
+        seen: set[ast.expr] = set()
+        for loss in losses(program):
+            place = loss.made if loss.made is not None else loss.call
+            if place in seen:
+                continue
+            ending = heads.of(loss.output, loss.function)
+            found = _one_hot(loss, ending) or (_misfit(loss, ending) if ending is not None else None)
+            if found is None:
+                continue
+            seen.add(place)
+            title, why, edits = found
+            yield Finding(
+                self.name,
+                loss.home.source.path,
+                place.lineno,
+                loss.home.name,
+                title[:72],
+                why,
+                edits,
+                (Evidence(loss.function.source.path, loss.call.lineno, "the loss is taken here"),),
+            )
+
+
+Found = tuple[str, str, tuple[Edit, ...]]
+
+
+def _misfit(loss: Loss, ending: Ending) -> Found | None:
+    if ending.kind == "linear" and loss.kind == "bce":
+        return _swap(
+            loss, "BCEWithLogitsLoss", "raw scores", "BCELoss takes probabilities and the output is raw scores."
+        )
+    if ending.kind == "linear" and loss.kind == "nll":
+        why = "NLLLoss takes log-probabilities: of raw scores it is unbounded, and larger scores alone lower it."
+        return _swap(loss, "CrossEntropyLoss", "raw scores", why)
+    if ending.kind == "softmax" and loss.kind == "nll":
+        return _log_softmax(ending)
+    if ending.kind == "linear" and loss.kind == "cross_entropy":
+        return _single_class(loss, ending)
+    return None
+
+
+def _swap(loss: Loss, new: str, given: str, why: str) -> Found | None:
+    edits = loss.swapped(new)
+    return (f"Use {new} for an output of {given}", why, edits) if edits else None
+
+
+def _log_softmax(ending: Ending) -> Found | None:
+    """`F.softmax` becomes `F.log_softmax`, `nn.Softmax` becomes `nn.LogSoftmax`."""
+    layer = ending.node
+    if not isinstance(layer, ast.Call) or called_name(layer) not in ("softmax", "Softmax"):
+        return None
+    source = ending.function.source
+    func = source.segment(layer.func)
+    prefix, dot, name = func.rpartition(".")
+    if not dot or prefix.startswith("self"):
+        return None
+    new = "log_softmax" if name == "softmax" else "LogSoftmax"
+    edit = ending.function.replace(layer, f"{prefix}.{new}" + source.segment(layer)[len(func) :])
+    why = "NLLLoss takes log-probabilities; of probabilities it is bounded by -1 and its gradient does not grow with the error."
+    return "Give NLLLoss log-probabilities, not probabilities", why, (edit,)
+
+
+def _single_class(loss: Loss, ending: Ending) -> Found | None:
+    if not isinstance(ending.node, ast.Call) or called_name(ending.node) not in ("Linear", "LazyLinear"):
+        return None
+    width = out_features(ending.node, ending.function)
+    if not (isinstance(width, ast.Constant) and width.value == 1) or ending.node.keywords:
+        return None
+    why = "Cross entropy over one class is zero whatever the output: nothing is learned."
+    if _takes_argmax(loss.function):
+        source = ending.function.source
+        first = source.segment(ending.node.args[0])
+        edit = ending.function.replace(ending.node, f"{source.segment(ending.node.func)}({first}, 2)")
+        return "Give each of the two classes an output", why, (edit,)
+    swapped = loss.swapped("BCEWithLogitsLoss")
+    if not swapped or not loss.call.args:
+        return None
+    source = loss.function.source
+    func, output, target = (source.segment(node) for node in (loss.call.func, loss.output, loss.target))
+    if loss.made is None:
+        func = func.replace("cross_entropy", "binary_cross_entropy_with_logits")
+        swapped = ()
+    edit = loss.function.replace(loss.call, f"{func}({output}.squeeze(-1), {target}.float().view(-1))")
+    return "Use BCEWithLogitsLoss for a single output", why, (*swapped, edit)
+
+
+def _takes_argmax(function: Function) -> bool:
+    return any(
+        isinstance(n, ast.Call) and called_name(n) in ("argmax", "topk")
+        for f in function.source.functions
+        for n in f.own
+    )
+
+
+def _one_hot(loss: Loss, ending: Ending | None) -> Found | None:
+    """Squared error against one-hot classes."""
+    if loss.kind != "mse" or len(loss.call.args) != 2:
+        return None
+    labels = _labels_of(loss.target, loss.function)
+    if labels is None:
+        return None
+    swapped = _as_cross_entropy(loss)
+    if swapped is None:
+        return None
+    edits = list(swapped)
+    if ending is not None and ending.kind == "softmax":
+        removal = ending.removal()
+        edits += [removal] if removal else []
+    elif ending is not None and ending.kind != "linear":
+        return None
+    why = "Squared error between class scores and one-hot labels has its smallest gradients where the model is most wrong."
+    return "Use cross entropy for class labels, not squared error", why, tuple(edits)
+
+
+def _as_cross_entropy(loss: Loss) -> tuple[Edit, ...] | None:
+    source = loss.function.source
+    labels = _labels_of(loss.target, loss.function)
+    output = source.segment(loss.output)
+    if labels is None:
+        return None
+    if loss.made is None:
+        prefix = source.segment(loss.call.func).rpartition(".")[0]
+        return (loss.function.replace(loss.call, f"{prefix}.cross_entropy({output}, {labels})"),) if prefix else None
+    # The call changes first: swapping the class may stand in the same function, and does not touch it.
+    call = loss.function.replace(loss.call, f"{source.segment(loss.call.func)}({output}, {labels})")
+    if isinstance(loss.call.func, ast.Call):
+        return None
+    swapped = loss.swapped("CrossEntropyLoss")
+    return (call, *swapped) if swapped is not None else None
+
+
+def _labels_of(target: ast.expr, function: Function) -> str | None:
+    """The integer labels a one-hot target was made of: `y` of `F.one_hot(y, 10).float()`."""
+    if isinstance(target, ast.Name):
+        value = function.last_value(target.id, target.lineno)
+        return _labels_of(value, function) if value is not None else None
+    if not isinstance(target, ast.Call):
+        return None
+    name = called_name(target)
+    if name == "one_hot" and target.args:
+        return function.source.segment(target.args[0])
+    if name in ("float", "to", "type", "double", "cuda") and isinstance(target.func, ast.Attribute):
+        return _labels_of(target.func.value, function)
+    return None
