@@ -1,8 +1,12 @@
 """The language-model proposer of one run: charged, capped, recorded, its failures written down."""
 
+import shlex
 from dataclasses import replace
+from functools import partial
 
 from ..targets.errors import OperatorError
+from ..targets.scope import matches
+from ..targets.target import Target
 from .checks import CHECKS
 from .checks.base import Change
 from .checks.kind import prove_kind
@@ -52,5 +56,17 @@ def modelled(lab: Lab) -> Proposer:
         return [f"{f.file}:{f.line} {f.title}" for f in find_defects(code)]
 
     model = make_model(lab.options.model, record=lab.folder / "cassette.jsonl")
-    capped = Budgeted(model, lab.target.model_dollars, charge, spent=ledger.model_cost(lab.run_id).dollars)
-    return LanguageModelProposer(capped, validate, on_failure, suspects)
+    before = ledger.model_cost(lab.run_id)
+    capped = Budgeted(model, lab.target.model_dollars, charge, spent=before.dollars, unpriced=before.unpriced_calls)
+    return LanguageModelProposer(capped, validate, on_failure, suspects, partial(_editable, lab.target), _task(lab.target))
+
+
+def _editable(target: Target, file: str) -> bool:
+    return matches(file, target.editable) and not matches(file, target.protected)
+
+
+def _task(target: Target) -> str:
+    """What is run and measured, in the target's own words."""
+    steps = [(name, argv) for name in ("train", "predict", "score") if (argv := getattr(target.steps, name))]
+    commands = [f"{name}: {shlex.join(argv)}" for name, argv in steps]
+    return "\n".join([f"{target.metric.direction} {target.metric.name}", *commands])

@@ -13,15 +13,23 @@ class Budgeted:
     """Wraps a model: `charge` hears of every answer, and no call is made once `cap` dollars are gone.
 
     The dearest call so far is what the next one is expected to cost, so the cap is not passed by habit; a first call, or
-    one dearer than any before it, can pass it once.
+    one dearer than any before it, can pass it once. `spent` and `unpriced` are what came before a resume.
     """
 
-    def __init__(self, model: Model, cap: float, charge: Callable[[Completion], None], *, spent: float = 0.0) -> None:
+    def __init__(
+        self,
+        model: Model,
+        cap: float,
+        charge: Callable[[Completion], None],
+        *,
+        spent: float = 0.0,
+        unpriced: int = 0,
+    ) -> None:
         self.name = model.name
         self._model, self._cap, self._charge = model, cap, charge
         self._spent = spent
         self._dearest = 0.0
-        self._unpriced = 0
+        self._unpriced = unpriced
 
     def complete(self, request: ModelRequest) -> Completion:
         """Raises: ModelBudgetError when the cap leaves no room for another call."""

@@ -50,6 +50,6 @@ class Recording:
     def complete(self, request: ModelRequest) -> Completion:
         completion = self._model.complete(request)
         row = {"key": key_of(request), "completion": asdict(completion)}
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, sort_keys=True) + "\n")
+        with self._path.open("ab", buffering=0) as file:  # one write: a killed run leaves no half line
+            file.write(json.dumps(row, sort_keys=True).encode() + b"\n")
         return completion

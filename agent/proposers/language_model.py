@@ -1,6 +1,7 @@
 """Edits proposed by a language model that reads the code map, as JSON that only operators can turn into changes."""
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from statistics import fmean
@@ -9,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...evals.trial import ProposalRecord, Trial
+from ...targets.errors import ModelBudgetError
 from ..code_map import CodeMap, Role, Symbol
 from ..models.base import Message, Model, ModelRequest
 from ..operators import OPERATORS
@@ -17,7 +19,13 @@ from ..proposal import Edit, Evidence, Proposal
 RETRIES = 2
 SOURCE_CHARACTERS = 24_000
 """Of source shown: about 6,000 tokens."""
+MOST_SYMBOLS = 400
 HISTORY_ROWS = 40
+ECHO = 8000
+"""Characters of a refused answer that are shown to its author again."""
+WHOLE = "the answer"
+"""Title of a failure that is no single proposal's."""
+MARKS = re.compile(r"\b(BEGIN|END)\s+DATA\b", re.IGNORECASE)
 LITERAL_OPERATORS = frozenset({"set_literal", "set_config_value", "add_constant", "drop_constants"})
 ROLE_ORDER: tuple[Role, ...] = ("model", "training_step", "loss", "data", "evaluation", "prompt", "optimizer")
 
@@ -47,7 +55,8 @@ class Answer(_Strict):
 class LanguageModelProposer:
     """`validate` says why a proposal cannot be used, or nothing; `on_failure` hears of each that never could be.
 
-    `suspects` gives what a static reader suspects in the code, one line each.
+    `suspects` gives what a static reader suspects in the code, one line each; `editable` says which files may change;
+    `task` is what is run and measured.
     """
 
     name = "language_model"
@@ -58,58 +67,72 @@ class LanguageModelProposer:
         validate: Callable[[Proposal], str],
         on_failure: Callable[[str, str], None],
         suspects: Callable[[CodeMap], Sequence[str]] = lambda _code: (),
+        editable: Callable[[str], bool] = lambda _file: True,
+        task: str = "",
     ) -> None:
-        self._model, self._validate, self._on_failure, self._suspects = model, validate, on_failure, suspects
+        self._model, self._validate, self._on_failure = model, validate, on_failure
+        self._suspects, self._editable, self._task = suspects, editable, task
 
     def propose(
         self, code: CodeMap, history: Sequence[Trial], tried: Sequence[ProposalRecord], *, limit: int
     ) -> Sequence[Proposal]:
         """Proposals that apply and stay in scope; what does not goes back with the reason, at most twice.
 
-        Raises: ModelError when the endpoint gives no answer.
+        Raises: ModelError when the endpoint gives no answer, ModelBudgetError when nothing may be asked any more.
         """
         messages = [Message("system", _prompt("propose_system")), Message("user", self._user(code, history, tried, limit))]
-        good: list[Proposal] = []
-        problems: list[tuple[str, str]] = []
+        good: dict[str, Proposal] = {}
+        failed: dict[str, str] = {}
         for turn in range(RETRIES + 1):
             request = ModelRequest(tuple(messages), Answer.model_json_schema(), seed=len(tried) + turn)
-            completion = self._model.complete(request)
+            try:
+                completion = self._model.complete(request)
+            except ModelBudgetError:
+                if turn == 0:
+                    raise
+                break  # what came before the cap is paid for
             found, problems = self._read(completion.text, completion.finish_reason, code.commit)
-            good += [proposal for proposal in found if proposal.id not in {p.id for p in good}]
-            if not problems or good:
+            good |= {proposal.id: proposal for proposal in found}
+            # A correction keeps its title; what a later answer leaves out stays failed, for its own reason.
+            mended = {proposal.title for proposal in found} | (set() if WHOLE in problems else {WHOLE})
+            failed = {title: reason for title, reason in failed.items() if title not in mended} | problems
+            if not problems:
                 break
-            told = "\n".join(f"- {title}: {reason}" for title, reason in problems)
-            messages.append(Message("assistant", completion.text[:8000]))
+            told = "\n".join(f"- {title}: {_clean(reason)}" for title, reason in problems.items())
+            messages.append(Message("assistant", completion.text[:ECHO] or "(an empty answer)"))
             messages.append(Message("user", _prompt("propose_retry").replace("{problems}", told)))
-        for title, reason in problems:
+        for title, reason in failed.items():
             self._on_failure(title, reason)
-        return good[:limit]
+        return list(good.values())[:limit]
 
-    def _read(self, text: str, finish: str, commit: str) -> tuple[list[Proposal], list[tuple[str, str]]]:
-        """Usable proposals, and the rest as (title, reason)."""
+    def _read(self, text: str, finish: str, commit: str) -> tuple[list[Proposal], dict[str, str]]:
+        """Usable proposals, and the reason against each of the rest by its title."""
         if finish in ("length", "too long"):
-            return [], [("the answer", "it was cut off: too long")]
+            return [], {WHOLE: "it was cut off: too long; fewer and smaller edits fit"}
         try:
             answer = Answer.model_validate_json(_json_part(text))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            return [], [("the answer", f"not JSON that follows the schema: {where}: {first['msg']}"[:300])]
-        good, bad = [], []
+            return [], {WHOLE: _one_line(f"not JSON that follows the schema: {where}: {first['msg']}")[:300]}
+        good: list[Proposal] = []
+        bad: dict[str, str] = {}
         for body in answer.proposals:
             proposal = _to_proposal(body, commit, self.name)
             forbidden = sorted({edit.operator for edit in body.edits} & LITERAL_OPERATORS)
             reason = f"{forbidden[0]} is the tuner's" if forbidden else self._validate(proposal)
             if reason:
-                bad.append((proposal.title, reason))
+                bad[proposal.title] = reason
             else:
                 good.append(proposal)
         return good, bad
 
     def _user(self, code: CodeMap, history: Sequence[Trial], tried: Sequence[ProposalRecord], limit: int) -> str:
         parts = {
+            "WHAT IS RUN AND MEASURED": self._task,
             "OPERATORS": _operators(),
-            "FILES AND SYMBOLS": "\n".join(_line(s) for s in code.symbols[:400]),
+            "FILES THAT MAY CHANGE": "\n".join(file for file in sorted(code.sources) if self._editable(file)),
+            "SYMBOLS": "\n".join(_line(s) for s in code.symbols[:MOST_SYMBOLS]),
             "SUSPICIONS OF A STATIC READER": "\n".join(self._suspects(code)),
             "SOURCE": _sources(code),
             "TRIED BEFORE": _tried(history, tried),
@@ -125,12 +148,13 @@ def _prompt(name: str) -> str:
 def _to_proposal(body: ProposalAnswer, commit: str, name: str) -> Proposal:
     edits = tuple(Edit(e.operator, e.file, e.symbol, e.arguments) for e in body.edits)
     evidence = tuple(Evidence(e.file, 1, e.symbol) for e in edits)
-    title = " ".join(body.title.split())[:72] or "Edit proposed by a language model"
-    return Proposal(body.kind, title, body.rationale, edits, evidence, name, commit)
+    title = _one_line(body.title)[:72].rstrip() or "Edit proposed by a language model"
+    return Proposal(body.kind, title, _printable(body.rationale), edits, evidence, name, commit)
 
 
 def _json_part(text: str) -> str:
     """The outermost braces: many models put prose or a fence around their JSON."""
+    text = text.encode("utf-8", "replace").decode()
     start, end = text.find("{"), text.rfind("}")
     return text[start : end + 1] if 0 <= start < end else text[:200]
 
@@ -176,12 +200,20 @@ def _tried(history: Sequence[Trial], tried: Sequence[ProposalRecord]) -> str:
         scores = [run.score.value for run in trial.runs if run.score] if trial else []
         score = f"{fmean(scores):.5g}" if scores else "no score"
         reason = next((v.reason for v in trial.verdicts if not v.passed), "") if trial else record.outcome
-        rows.append(f"{record.kind} | {record.title} | {score} | {trial.decision if trial else 'not run'} | {reason[:160]}")
+        decision = trial.decision if trial else "not run"
+        rows.append(_one_line(f"{record.kind} | {record.title} | {score} | {decision} | {reason[:160]}"))
     return "\n".join(rows)
+
+
+def _printable(text: str) -> str:
+    """Without what could steer a terminal or end a string early."""
+    return "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_printable(text).split())
 
 
 def _clean(text: str) -> str:
     """Printable text that cannot end its own block."""
-    kept = "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
-    return kept.replace("END DATA", "END-DATA").replace("BEGIN DATA", "BEGIN-DATA")
-
+    return MARKS.sub(r"\1-DATA", _printable(text))
