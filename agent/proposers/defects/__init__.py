@@ -8,6 +8,7 @@ from ....targets.errors import OperatorError
 from ...code_map import CodeMap
 from ...operators.apply import apply_edits
 from ...proposal import Edit, Evidence, Proposal
+from .after_loop import AfterLoop
 from .base import Detector as Detector
 from .base import Effect as Effect
 from .base import Finding as Finding
@@ -16,7 +17,11 @@ from .fit_before_split import FitBeforeSplit
 from .program import Program as Program
 from .silent_except import SilentExcept
 from .softmax_before_loss import SoftmaxBeforeLoss
+from .step_before_backward import StepBeforeBackward
+from .target_leak import TargetLeak
+from .trained_on_test import TrainedOnTest
 from .unshuffled import UnshuffledTraining
+from .wrong_loss import WrongLoss
 from .zero_grad import MissingZeroGrad
 
 _ALL: tuple[Detector, ...] = (
@@ -24,7 +29,12 @@ _ALL: tuple[Detector, ...] = (
     MissingZeroGrad(),
     EvaluationMode(),
     FitBeforeSplit(),
+    WrongLoss(),
+    StepBeforeBackward(),
     UnshuffledTraining(),
+    TargetLeak(),
+    TrainedOnTest(),
+    AfterLoop(),
     SilentExcept(),
 )
 

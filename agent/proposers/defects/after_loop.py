@@ -17,6 +17,7 @@ only printed or logged, loops left by `break`, and names the code sets again bef
 
 import ast
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from ...proposal import Evidence
 from .base import Finding
@@ -29,8 +30,9 @@ REPORTING = frozenset("print info debug log write add_scalar set_description set
 SELECTING = frozenset("step append report update early_stopping stopper save should_stop log_metric".split())
 
 
+@dataclass(frozen=True, slots=True)
 class AfterLoop:
-    name = "last_batch_as_epoch"
+    name: str = "last_batch_as_epoch"
 
     def detect(self, program: Program) -> Iterable[Finding]:
         for function in program.functions:

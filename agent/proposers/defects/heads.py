@@ -175,8 +175,8 @@ class Heads:
         endings: list[Ending | None] = []
         for value in function.returns:
             if isinstance(value, ast.Tuple):
-                fits = isinstance(index, int) and index < len(value.elts)
-                endings.append(self.of(value.elts[index], function, depth) if fits else None)  # type: ignore[index]
+                element = value.elts[index] if isinstance(index, int) and index < len(value.elts) else None
+                endings.append(self.of(element, function, depth) if element is not None else None)
             else:
                 endings.append(self.of(value, function, depth) if index is None else None)
         if not endings or any(e is None or e.kind != (endings[0].kind if endings[0] else "") for e in endings):

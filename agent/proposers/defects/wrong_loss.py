@@ -16,6 +16,7 @@ Not flagged: squared error for regression, reconstruction and values; outputs wh
 
 import ast
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from ...proposal import Edit, Evidence
 from .base import Finding
@@ -25,8 +26,9 @@ from .program import Program, called_name
 from .source import Function
 
 
+@dataclass(frozen=True, slots=True)
 class WrongLoss:
-    name = "wrong_loss"
+    name: str = "wrong_loss"
 
     def detect(self, program: Program) -> Iterable[Finding]:
         heads = Heads(program)
