@@ -136,7 +136,7 @@ def _is_documented(function: Function) -> bool:
     if function.name.rpartition(".")[2] in ("__del__", "__exit__", "__repr__", "__str__", "__aexit__"):
         return True
     returns = ast.unparse(function.node.returns) if function.node.returns is not None else ""
-    if "None" in returns.split("->")[-1] and returns != "None" or "Optional" in returns:
+    if ("None" in returns.split("->")[-1] and returns != "None") or "Optional" in returns:
         return True
     return bool(_DOCUMENTED.search(ast.get_docstring(function.node) or ""))
 
