@@ -25,11 +25,21 @@ class AddImport:
         there = [s for s in module.body if _is_import(s)]
         if head_of(text) in {head_of(module.code_for_node(s.with_changes(leading_lines=()))) for s in there}:
             raise OperatorError("the import is already there", found=text)
-        place = _after_imports(module)
-        line = new[0]
-        if place < len(module.body) and not there:
-            line = line.with_changes(leading_lines=[])
-        return module.with_changes(body=[*module.body[:place], line, *module.body[place:]])
+        place = _place_for(module, new[0])
+        return module.with_changes(body=[*module.body[:place], new[0], *module.body[place:]])
+
+
+def _place_for(module: cst.Module, new: cst.CSTNode) -> int:
+    """After the last import of the same package, if there is one in the first run of imports; else after that run."""
+    end = _after_imports(module)
+    same = [i for i, s in enumerate(module.body[:end]) if _is_import(s) and _package(s) == _package(new)]
+    return same[-1] + 1 if same else end
+
+
+def _package(statement: cst.CSTNode) -> str:
+    """`torch` for `import torch.nn as nn` and for `from torch import nn`."""
+    code = cst.Module([]).code_for_node(statement.with_changes(leading_lines=()))
+    return code.split()[1].split(".")[0].rstrip(",")
 
 
 def _after_imports(module: cst.Module) -> int:

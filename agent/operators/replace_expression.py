@@ -1,6 +1,8 @@
 """Writes one expression in place of another."""
 
+import ast
 from collections.abc import Mapping
+from textwrap import dedent
 
 import libcst as cst
 
@@ -27,7 +29,7 @@ class ReplaceExpression:
         which = None if args.get("nth") in (None, "all") else nth(args)
 
         def change(place: Place) -> Place | None:
-            swap = _Swap(module, place, old, new, which)
+            swap = _Swap(module, place, old, _bracketed(new), which)
             changed = place.visit(swap)
             if not swap.found:
                 return None
@@ -35,6 +37,9 @@ class ReplaceExpression:
                 raise OperatorError(f"{swap.found} places read the same; argument nth says which", found=old)
             if which is not None and which > swap.found:
                 return None
+            plain = place.visit(_Swap(module, place, old, new, which))
+            if _same_tree(module, plain, changed):
+                changed = plain
             return changed if isinstance(changed, cst.Module | cst.FunctionDef | cst.ClassDef) else None
 
         return edit_definition(module, symbol, change)
@@ -72,12 +77,24 @@ class _Swap(cst.CSTTransformer):
     def on_leave(self, original_node: cst.CSTNode, updated_node: cst.CSTNode) -> cst.CSTNode:  # type: ignore[override]
         if original_node not in self._matches:
             return updated_node
-        return _bracketed(self._new)
+        return self._new
 
     def _reads_the_same(self, node: cst.BaseExpression) -> bool:
         text = self._module.code_for_node(node)
         # Cheap refusal first: normalising parses.
         return len(text) >= min(self._size, 3) - 2 and normal_expression(text) == self._old
+
+
+def _same_tree(module: cst.Module, plain: object, bracketed: object) -> bool:
+    """Whether the brackets can go: without them the code means the same."""
+    dumps = []
+    for node in (plain, bracketed):
+        code = module.code_for_node(node) if isinstance(node, cst.CSTNode) else ""
+        try:
+            dumps.append(ast.dump(ast.parse(dedent(code))))
+        except SyntaxError:
+            return False
+    return dumps[0] == dumps[1]
 
 
 def _bracketed(node: cst.BaseExpression) -> cst.BaseExpression:
