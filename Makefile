@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_TARGET ?= digits_faulty
-DEMO_BUDGET ?= 4m
+DEMO_BUDGET ?= 5m20s
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: setup demo test check wheel bench clean

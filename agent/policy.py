@@ -11,9 +11,9 @@ from ..targets.errors import BudgetError
 SEARCH_ARMS: tuple[Arm, ...] = ("random", "tuner", "edits", "edits+tuner")
 EDITS_PART = 0.5
 """Of `edits+tuner`'s share: spent on edits (taken over from the edits arm), the rest on tuning their best."""
-CONFIRM_PART = 0.45
+CONFIRM_PART = 0.55
 """At most this part of the budget goes into confirming and sealing."""
-SEALED_PART = 0.5
+SEALED_PART = 0.4
 FEWEST_CONFIRM_SEEDS = 2
 FEWEST_TRIALS = 2
 
@@ -35,7 +35,7 @@ def make_plan(
 ) -> Plan:
     """Divides what is left of `total` after the baseline's runs (`spent`), equally among the search arms.
 
-    A sealed run predicts and scores without training again and is counted as half a run. `edits+tuner` takes its edits over from `edits` without running them again, so the machine is busy
+    A sealed run predicts and scores without training again and is counted as a part of one. `edits+tuner` takes its edits over from `edits` without running them again, so the machine is busy
     for only the rest of its share.
 
     Raises:

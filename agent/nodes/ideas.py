@@ -84,29 +84,8 @@ def _untried(lab: Lab, parent: str) -> list[Proposal]:
     if parent not in lab.ideas:
         history, tried = lab.journal.trials("edits", "search"), lab.journal.proposals("edits")
         found = [p for source in lab.structured for p in source.propose(lab.code(parent), history, tried, limit=200)]
-        lab.ideas[parent] = _with_union([replace(p, parent=parent) for p in found], parent)
+        lab.ideas[parent] = [replace(p, parent=parent) for p in found]
     return [p for p in lab.ideas[parent] if _is_new(lab, p)]
-
-
-def _with_union(proposals: list[Proposal], parent: str) -> list[Proposal]:
-    """All bug fixes at once comes first: one defect can hide what mending another would gain."""
-    fixes = [p for p in proposals if p.kind == "bug_fix"]
-    if len(fixes) < 2:
-        return proposals
-    edits: dict[tuple[str, str, str, str], Edit] = {}
-    for fix in fixes:
-        for edit in fix.edits:
-            edits[(edit.operator, edit.file, edit.symbol, str(sorted(edit.arguments.items())))] = edit
-    together = Proposal(
-        kind="bug_fix",
-        title=f"Fix {len(fixes)} defects together",
-        rationale="; ".join(fix.title for fix in fixes),
-        edits=tuple(edits.values()),
-        evidence=tuple(e for fix in fixes for e in fix.evidence),
-        proposer="defects",
-        parent=parent,
-    )
-    return [together, *proposals]
 
 
 def _is_new(lab: Lab, proposal: Proposal) -> bool:

@@ -26,7 +26,7 @@ def test_a_plan_never_promises_more_than_the_budget(total: float, cost: float, p
     chosen = SEARCH_ARMS[:arms]
     plan = make_plan(total, 3 * cost, cost, CONFIRM, chosen, per_trial)
     searching = sum(0.5 if a == "edits+tuner" and "edits" in chosen else 1.0 for a in chosen)
-    confirming = 1.5 * len(plan.confirm_seeds) * (arms + 1) * cost
+    confirming = 1.4 * len(plan.confirm_seeds) * (arms + 1) * cost
     assert plan.share > 0
     assert 2 <= len(plan.confirm_seeds) <= len(CONFIRM)
     assert 3 * cost + searching * plan.share + confirming <= total * (1 + 1e-9)

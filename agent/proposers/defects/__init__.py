@@ -1,6 +1,6 @@
 """Defects found by reading, each with the edits that mend it. A new detector is a file and a line in DETECTORS."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ....evals.trial import ProposalRecord, Trial
@@ -14,6 +14,8 @@ from .base import Effect as Effect
 from .base import Finding as Finding
 from .evaluation_mode import EvaluationMode
 from .fit_before_split import FitBeforeSplit
+from .last_batch_reported import LastBatchReported
+from .overwritten_total import OverwrittenTotal
 from .program import Program as Program
 from .silent_except import SilentExcept
 from .softmax_before_loss import SoftmaxBeforeLoss
@@ -35,6 +37,8 @@ _ALL: tuple[Detector, ...] = (
     TargetLeak(),
     TrainedOnTest(),
     AfterLoop(),
+    OverwrittenTotal(),
+    LastBatchReported(),
     SilentExcept(),
 )
 
@@ -65,7 +69,10 @@ def _checked(finding: Finding, code: CodeMap) -> Finding:
 
 
 class DefectsProposer:
-    """A bug fix for each finding, then all that touch the score together: one defect may hide what another costs."""
+    """All fixes that touch the score together, for one defect may hide what another costs; then each finding alone.
+
+    What was tried on another commit is proposed again: a fix that gained nothing may gain once another is in.
+    """
 
     name = "defects"
 
@@ -75,9 +82,7 @@ class DefectsProposer:
         findings = [finding for finding in find_defects(code) if finding.edits]
         proposals = [self._one(finding, code) for finding in findings]
         together = self._together([finding for finding in findings if finding.effect == "score"], code)
-        proposals += [together] if together is not None else []
-        known = {_key(row.edits) for row in tried}
-        return [p for p in proposals if _key([_plain(edit) for edit in p.edits]) not in known][:limit]
+        return [*([together] if together is not None else []), *proposals][:limit]
 
     def _one(self, finding: Finding, code: CodeMap) -> Proposal:
         evidence = (Evidence(finding.file, finding.line, f"{finding.detector}: {finding.symbol or finding.file}"),)
@@ -110,12 +115,3 @@ class DefectsProposer:
         return Proposal(
             "bug_fix", f"Fix {len(taken)} defects together", why, tuple(edits), evidence, self.name, code.commit
         )
-
-
-def _plain(edit: Edit) -> Mapping[str, object]:
-    return {"operator": edit.operator, "file": edit.file, "symbol": edit.symbol, "arguments": dict(edit.arguments)}
-
-
-def _key(edits: Sequence[Mapping[str, object]]) -> str:
-    """The same edits have the same key, whichever parent they apply to."""
-    return repr([sorted((name, repr(value)) for name, value in edit.items()) for edit in edits])
