@@ -60,10 +60,10 @@ class SilentExcept:
     def _finding(
         self, node: ast.Try, statement: ast.Return | ast.Assign, kind: str, function: Function, program: Program
     ) -> Iterable[Finding]:
-        callers = _callers_that_look(function, program)
         default = ast.unparse(statement.value) if statement.value is not None else "None"
-        if callers and default == "None":
-            return
+        looked_at = _callers_that_look(function, program) or _is_tested(statement, function)
+        if default == "None" and (looked_at or (isinstance(statement, ast.Assign) and kind == "loading")):
+            return  # None says that there is no value
         yield Finding(
             detector=self.name,
             file=function.source.path,
@@ -72,7 +72,7 @@ class SilentExcept:
             title=f"Let a failure of {kind} be seen",
             rationale=f"Any error in the lines from {node.body[0].lineno} on becomes `{default}` without a word: "
             "a failure then looks like a result.",
-            edits=() if callers or function.source.loops(node) else _reraise(statement, function),
+            edits=() if looked_at or function.source.loops(node) else _reraise(statement, function),
             effect="visibility",
         )
 
@@ -150,6 +150,15 @@ def _callers_that_look(function: Function, program: Program) -> bool:
             if call in ast.walk(test) or names & {ast.unparse(n) for n in ast.walk(test) if isinstance(n, ast.expr)}:
                 return True
     return False
+
+
+def _is_tested(statement: ast.stmt, function: Function) -> bool:
+    """Whether the function itself asks for the default that a handler assigned."""
+    names = {ast.unparse(target) for target in statement.targets} if isinstance(statement, ast.Assign) else set()
+    tests = [
+        n.test for n in function.own if isinstance(n, ast.If | ast.IfExp | ast.Assert) and n.lineno > statement.lineno
+    ]
+    return any(names & {ast.unparse(n) for n in ast.walk(test) if isinstance(n, ast.expr)} for test in tests)
 
 
 def _reraise(statement: ast.stmt, function: Function) -> tuple[Edit, ...]:

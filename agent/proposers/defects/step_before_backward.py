@@ -15,6 +15,7 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ...proposal import Edit
 from .base import Finding
 from .program import Program, called_name, receiver
 from .source import Function, words
@@ -51,6 +52,7 @@ class StepBeforeBackward:
     def _finding(self, block: list[ast.stmt], step: int, late: list[int], function: Function) -> Finding:
         moved, target = block[step], block[late[-1]]
         first = _start_of_update(block, step)
+        edits: tuple[Edit, ...]
         if len(late) == 1 and not _assigned(block[first : late[0]]) & _names(target):
             edits = (function.edit("move_statement", **function.anchor(target), where="before", to=_to(block[first])),)
         else:

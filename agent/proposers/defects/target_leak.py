@@ -12,18 +12,19 @@ between the frame and the model.
 """
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from .base import Finding
 from .program import Program, called_name, keyword_of
-from .source import Function
+from .source import Function, words
 
 _LEARN = frozenset({"fit", "fit_transform", "fit_resample", "train_test_split", "cross_val_score", "cross_validate",
                     "cross_val_predict", "Dataset", "DMatrix"})  # fmt: skip
 _SAME_COLUMN = frozenset({"to_numpy", "astype", "copy", "map", "replace", "fit_transform", "array", "asarray", "ravel",
                           "reshape", "flatten", "log", "log1p", "squeeze", "to_list", "tolist", "round"})  # fmt: skip
 _SAME_FRAME = frozenset({"to_numpy", "astype", "copy", "fillna", "dropna", "reset_index", "array", "asarray"})
+Written = Callable[[ast.AST], str]
 _SELECTS = frozenset({"drop", "pop", "__delitem__", "loc", "iloc", "filter", "select_dtypes", "delete"})
 
 
@@ -52,7 +53,7 @@ class TargetLeak:
                 column = _column(function.last_value(target, call.lineno))
                 if made is None or column is None or _taken_out_later(function, features, column, call.lineno):
                     continue
-                if (new := _without(made, column)) is not None:
+                if (new := _without(made, column, function.source.segment)) is not None:
                     yield self._finding(function, made, column, new)
                     break
 
@@ -105,8 +106,10 @@ def _is_function_of_first(call: ast.Call, owner: ast.expr) -> bool:
 
 
 def _is_key(node: ast.expr) -> bool:
-    return isinstance(_literal(node), str) or (isinstance(node, ast.Name) and node.id.lower().rstrip("_col") in
-                                               ("target", "label", "y", "target_name", "label_name"))  # fmt: skip
+    """A name in quotes, or a constant that is called after what it names: `df[TARGET]`, `df[label_col]`."""
+    return isinstance(_literal(node), str) or (
+        isinstance(node, ast.Name) and bool({"target", "label"} & set(words(node.id)))
+    )
 
 
 def _literal(node: ast.expr | None) -> object:
@@ -116,27 +119,25 @@ def _literal(node: ast.expr | None) -> object:
         return None
 
 
-def _without(made: ast.expr, column: Column) -> str | None:
+def _without(made: ast.expr, column: Column, written: Written) -> str | None:
     """The features without the target; None when they do not hold it, or that cannot be seen."""
     if column.place is not None:
         return _array_without(made, column.frame, column.place)
-    key = ast.unparse(column.key)
     match made:
         case ast.Name(id=name) if name == column.frame:
-            return f"{name}.drop(columns={key})"
+            return f"{name}.drop(columns={written(column.key)})"
         case ast.Attribute(value=inner, attr="values"):
-            kept = _without(inner, column)
+            kept = _without(inner, column, written)
             return f"{kept}.values" if kept else None
         case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="drop")) if name == column.frame:
-            return _drop_also(made, column.key)
+            return _drop_also(made, column.key, written)
         case ast.Call(func=ast.Attribute(value=inner, attr=method)) if method in _SAME_FRAME:
-            kept = _without(inner, column)
-            text = ast.unparse(made)
-            return kept + text[len(ast.unparse(inner)) :] if kept else None
+            kept = _without(inner, column, written)
+            return kept + written(made)[len(written(inner)) :] if kept else None
     return None
 
 
-def _drop_also(call: ast.Call, key: ast.expr) -> str | None:
+def _drop_also(call: ast.Call, key: ast.expr, written: Written) -> str | None:
     """A drop of other columns that drops `key` too."""
     axis = _literal(keyword_of(call, "axis"))
     axis = _literal(call.args[1]) if len(call.args) > 1 else axis
@@ -149,8 +150,8 @@ def _drop_also(call: ast.Call, key: ast.expr) -> str | None:
         return None  # a name may stand for the target
     if not isinstance(_literal(key), str):
         return None
-    both = ast.unparse(ast.List([*parts, key], ast.Load()))
-    return ast.unparse(call).replace(ast.unparse(dropped), both, 1)
+    both = ", ".join(written(part) for part in (*parts, key))
+    return written(call).replace(written(dropped), f"[{both}]", 1)
 
 
 def _array_without(made: ast.expr, frame: str, place: int) -> str | None:

@@ -12,6 +12,7 @@ Silent: a last fit on everything that nothing is scored with afterwards, and mod
 """
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -38,6 +39,7 @@ class TrainedOnTest:
                         yield from self._fit_on_all(fit, split, scored, function)
             for fit in fits:
                 yield from self._fit_on_joined(fit, function)
+            yield from self._loader_of_joined(function)
 
     def _fit_on_all(self, fit: ast.Call, split: "Split", scored: ast.Call, function: Function) -> Iterator[Finding]:
         arguments = [ast.unparse(arg) for arg in fit.args]
@@ -45,27 +47,34 @@ class TrainedOnTest:
             return
         if any(split.line < line < fit.lineno for name in split.whole for line, _ in function.assignments(name)):
             return
-        text = ast.unparse(fit)
-        old, new = f"({', '.join(split.whole)}", f"({', '.join(split.train)}"
-        edit = function.replace(fit, text.replace(old, new, 1)) if old in text else None
-        yield self._finding(fit, scored, function, (edit,) if edit is not None else ())
+        given = re.compile(r"\(\s*" + r"\s*,\s*".join(split.whole) + r"\b")
+        text, changes = given.subn("(" + ", ".join(split.train), function.source.segment(fit), count=1)
+        yield self._finding(fit, scored, function, (function.replace(fit, text),) if changes else ())
 
     def _fit_on_joined(self, fit: ast.Call, function: Function) -> Iterator[Finding]:
         edits: list[Edit] = []
         scored = None
         for arg in fit.args[:2]:
-            if not isinstance(arg, ast.Name):
+            made = function.last_value(arg.id, fit.lineno) if isinstance(arg, ast.Name) else arg
+            joined = _train_and_test(made)
+            if made is None or joined is None:
                 return
-            made = function.last_value(arg.id, fit.lineno)
-            parts = _joined(made)
-            held_out = [part for part in parts if _HELD_OUT & set(words(part))]
-            train = [part for part in parts if "train" in words(part)]
-            if made is None or len(held_out) != 1 or len(train) != 1 or len(parts) != 2:
-                return
-            scored = scored or _scored_after(fit, held_out[0], function)
-            edits.append(function.replace(made, train[0]))
+            train, held_out = joined
+            scored = scored or _scored_after(fit, held_out, function)
+            edits.append(function.replace(made, train))
         if scored is not None:
             yield self._finding(fit, scored, function, tuple(edits))
+
+    def _loader_of_joined(self, function: Function) -> Iterator[Finding]:
+        """`ConcatDataset([train_set, test_set])`, or their sum, where the test set has a loader of its own."""
+        loaders = [call for call in function.calls if called_name(call) == "DataLoader" and call.args]
+        for call in loaders:
+            data = call.args[0]
+            made = function.last_value(data.id, call.lineno) if isinstance(data, ast.Name) else data
+            joined = _train_and_test(made)
+            own = [c for c in loaders if joined is not None and ast.unparse(c.args[0]) == joined[1]]
+            if made is not None and joined is not None and own:
+                yield self._finding(call, own[0], function, (function.replace(made, joined[0]),))
 
     def _finding(self, fit: ast.Call, scored: ast.Call, function: Function, edits: tuple[Edit, ...]) -> Finding:
         return Finding(
@@ -74,8 +83,8 @@ class TrainedOnTest:
             line=fit.lineno,
             symbol=function.name,
             title="Fit on the training rows only",
-            rationale=f"`{ast.unparse(fit)}` also learns the rows that `{ast.unparse(scored)}` (line {scored.lineno}) "
-            "scores it on.",
+            rationale=f"`{ast.unparse(fit)}` also reads the rows that `{ast.unparse(scored)}` (line {scored.lineno}) "
+            "is to judge it by.",
             edits=edits,
         )
 
@@ -102,6 +111,8 @@ def _splits(function: Function) -> Iterator[Split]:
 def _joined(made: ast.expr | None) -> list[str]:
     """Names that a concatenation puts together."""
     match made:
+        case ast.BinOp(left=ast.Name(first), op=ast.Add(), right=ast.Name(second)) if "set" in f"{first}{second}":
+            return [first, second]
         case ast.Call(args=[ast.List(elts=parts) | ast.Tuple(elts=parts), *_]) if called_name(made) in _CONCATENATES:
             return [ast.unparse(part) for part in parts]
         case ast.Call(func=ast.Attribute(value=first, attr="append"), args=[second, *_]) if (
@@ -111,15 +122,31 @@ def _joined(made: ast.expr | None) -> list[str]:
     return []
 
 
+def _train_and_test(made: ast.expr | None) -> tuple[str, str] | None:
+    """The training and the test part of what is put together of just these two."""
+    parts = _joined(made)
+    held_out = [part for part in parts if _HELD_OUT & set(words(part))]
+    train = [part for part in parts if "train" in words(part)]
+    return (train[0], held_out[0]) if len(parts) == 2 and len(train) == len(held_out) == 1 else None
+
+
 def _scored_after(fit: ast.Call, held_out: str, function: Function) -> ast.Call | None:
     """A call below the fit that scores the same model on held-out rows, before it is fitted again."""
     model = ast.unparse(receiver(fit) or fit)
+    models = {model, f"{model}.best_estimator_", *_names_of_best(model, function)}
     for call in sorted(function.calls, key=lambda call: call.lineno):
         owner = receiver(call)
-        if call.lineno <= fit.lineno or owner is None or ast.unparse(owner) != model:
+        if call.lineno <= fit.lineno or owner is None or ast.unparse(owner) not in models:
             continue
         if called_name(call) == "fit":
             return None
         if called_name(call) in _SCORES and call.args and ast.unparse(call.args[0]) == held_out:
             return call
     return None
+
+
+def _names_of_best(model: str, function: Function) -> Iterator[str]:
+    """Names of what a search found: `best = search.best_estimator_`."""
+    for node in function.own:
+        if isinstance(node, ast.Assign) and ast.unparse(node.value) == f"{model}.best_estimator_":
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
