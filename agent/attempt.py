@@ -111,7 +111,9 @@ def _run(lab: Lab, attempt: Attempt, tree: Path, seed: int) -> Run:
             raise Interrupted
         run = lab.judge.run(tree, attempt.commit, seed, SPLIT_OF[attempt.phase], keep_model=keep)
         if lab.stopping.is_set():
-            lab.journal.ledger.charge_device(lab.run_id, attempt.arm, seconds=run.device_seconds, purpose="cut off by a stop")
+            lab.journal.ledger.charge_device(
+                lab.run_id, attempt.arm, seconds=run.device_seconds, purpose="cut off by a stop"
+            )
             raise Interrupted
         if run.status != "sandbox_failed":
             return run

@@ -65,7 +65,9 @@ def _exits(command: F) -> F:
 @click.group(epilog=EPILOG)
 @click.option("--home", type=click.Path(path_type=Path), default=Path(".branchlab"), show_default=True, envvar="BRANCHLAB_HOME",
               help="Folder for the ledger, runs and clones; nothing is written elsewhere.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Data for machines on stdout, one JSON value or one event a line.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Data for machines on stdout, one JSON value or one event a line."
+)
 @click.version_option(__version__, package_name="branchlab")
 @click.pass_context
 def main(ctx: click.Context, home: Path, as_json: bool) -> None:
@@ -116,7 +118,9 @@ def map_(ctx: Context, target: str) -> None:
 
 @main.command()
 @click.argument("target", required=False)
-@click.option("--budget", type=Seconds(), help="Wall time to spend, such as 30m; times --jobs it is what the arms share.")
+@click.option(
+    "--budget", type=Seconds(), help="Wall time to spend, such as 30m; times --jobs it is what the arms share."
+)
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Device slots: runs at a time.")
 @click.option("--model", default="", help="Language model to propose edits too, by its litellm name; none by default.")
 @click.option("--sandbox", default="auto", show_default=True, help="auto or bubblewrap.")

@@ -98,7 +98,9 @@ def show_rows(home: Path, run_id: str | None, trial: str | None, *, as_json: boo
     if run_id is None:
         records = ledger.runs()
         if as_json:
-            click.echo(json.dumps([{"id": r.id, "target": r.target, "status": r.status, "reason": r.reason} for r in records]))
+            click.echo(
+                json.dumps([{"id": r.id, "target": r.target, "status": r.status, "reason": r.reason} for r in records])
+            )
         else:
             console.print(runs_table(records))
         return
@@ -116,5 +118,7 @@ def _sandbox(asked: RunOptions) -> str:
         return NO_SANDBOX
     name = asked.get("sandbox", "auto")
     if name == NO_SANDBOX:
-        raise UsageError("running without a sandbox has to be said", found="--sandbox unconfined", fix="--unsafe-no-sandbox")
+        raise UsageError(
+            "running without a sandbox has to be said", found="--sandbox unconfined", fix="--unsafe-no-sandbox"
+        )
     return name

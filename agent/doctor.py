@@ -47,9 +47,7 @@ def print_examined(findings: tuple[Finding, ...], *, as_json: bool) -> int:
 def _sandboxes() -> list[Finding]:
     probes = [probe for probe in backends.probe() if probe.name != "unconfined"]
     working = any(probe.available for probe in probes)
-    return [
-        Finding(f"sandbox {p.name}", p.available, p.reason or "works", p.fix, needed=not working) for p in probes
-    ]
+    return [Finding(f"sandbox {p.name}", p.available, p.reason or "works", p.fix, needed=not working) for p in probes]
 
 
 def _git() -> Finding:
@@ -65,7 +63,9 @@ def _disk(home: Path) -> Finding:
     free = shutil.disk_usage(place).free / 1e9
     writable = os.access(place, os.W_OK)
     detail = f"{free:.1f} GB free at {home}" + ("" if writable else ", not writable")
-    return Finding("disk", writable and free >= LEAST_FREE_GB, detail, f"free {LEAST_FREE_GB:.0f} GB, or another --home")
+    return Finding(
+        "disk", writable and free >= LEAST_FREE_GB, detail, f"free {LEAST_FREE_GB:.0f} GB, or another --home"
+    )
 
 
 def _libraries() -> list[Finding]:

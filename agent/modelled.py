@@ -58,7 +58,9 @@ def modelled(lab: Lab) -> Proposer:
     model = make_model(lab.options.model, record=lab.folder / "cassette.jsonl")
     before = ledger.model_cost(lab.run_id)
     capped = Budgeted(model, lab.target.model_dollars, charge, spent=before.dollars, unpriced=before.unpriced_calls)
-    return LanguageModelProposer(capped, validate, on_failure, suspects, partial(_editable, lab.target), _task(lab.target))
+    return LanguageModelProposer(
+        capped, validate, on_failure, suspects, partial(_editable, lab.target), _task(lab.target)
+    )
 
 
 def _editable(target: Target, file: str) -> bool:

@@ -59,7 +59,9 @@ def make_plan(
     return Plan(total, share, seeds, run_seconds)
 
 
-def next_arm(charged: Mapping[Arm, float], in_flight: Mapping[Arm, float], ready: Collection[Arm], plan: Plan) -> Arm | None:
+def next_arm(
+    charged: Mapping[Arm, float], in_flight: Mapping[Arm, float], ready: Collection[Arm], plan: Plan
+) -> Arm | None:
     """The ready arm that has used least, so that arms meet the machine's good and bad minutes alike.
 
     An arm is done when its next run is expected to go over its share.

@@ -47,7 +47,9 @@ def review(lab: Lab, branch: str, base: str) -> Review:
     lab.say(PhaseChanged("judging on fresh seeds"))
     sides: dict[Arm, list[Run]] = {"baseline": [], "review": []}
     attempts = [
-        Attempt(arm, "confirm", base if arm == "baseline" else commit, base, (seed,), None if arm == "baseline" else row.id)
+        Attempt(
+            arm, "confirm", base if arm == "baseline" else commit, base, (seed,), None if arm == "baseline" else row.id
+        )
         for seed in lab.target.seeds.confirm
         for arm in sides
     ]

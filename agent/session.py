@@ -53,7 +53,10 @@ def prepare_home(home: Path) -> Path:
         (home / ".gitignore").write_text("*\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(
-            "the state folder cannot be written", where=str(home), found=error.strerror or "", fix="choose another --home"
+            "the state folder cannot be written",
+            where=str(home),
+            found=error.strerror or "",
+            fix="choose another --home",
         ) from error
     return home
 
@@ -110,7 +113,9 @@ def resume_run(run_id: str, home: Path, view: LiveView) -> int:
     target = find_target(settings["target_ref"], home)
     if _fingerprint(target) != settings["target_sha256"]:
         raise UsageError(
-            "target.toml has changed since this run began", where=str(target.home), fix="start a new run, or undo the change"
+            "target.toml has changed since this run began",
+            where=str(target.home),
+            fix="start a new run, or undo the change",
         )
     options = Options(**{**settings["options"], "arms": tuple(settings["options"]["arms"])})
     runner = backends.choose(options.sandbox)
@@ -232,7 +237,9 @@ def _only_one(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UsageError("another process works on this run", where=str(folder), fix="wait for it, or stop it") from error
+            raise UsageError(
+                "another process works on this run", where=str(folder), fix="wait for it, or stop it"
+            ) from error
         yield
 
 

@@ -7,6 +7,7 @@ import json
 import random
 import subprocess
 from pathlib import Path
+from typing import Any
 
 TRAIN = '''"""Trains the classifier: train.py DATA OUT SEED."""
 
@@ -37,14 +38,14 @@ if __name__ == "__main__":
     data, out, seed = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3])
     (out / "model.json").write_text(json.dumps(fit(json.loads(data.read_text()), seed)))
 '''
-MODEL = '''def features(point):
+MODEL = """def features(point):
     return [point[0], 1.0]
 
 
 def score(weights, point):
     return sum(w * f for w, f in zip(weights, features(point)))
-'''
-PREDICT = '''import json
+"""
+PREDICT = """import json
 import pathlib
 import sys
 
@@ -53,8 +54,8 @@ from model import score
 model, inputs, out = map(pathlib.Path, sys.argv[1:4])
 weights = json.loads((model / "model.json").read_text())
 (out / "predictions.json").write_text(json.dumps([int(score(weights, p) > 0) for p in json.loads(inputs.read_text())]))
-'''
-SCORE = '''import json
+"""
+SCORE = """import json
 import pathlib
 import sys
 
@@ -64,7 +65,7 @@ wanted = json.loads(labels.read_text())
 right = [float(f == w) for f, w in zip(found, wanted, strict=True)]
 result = {"accuracy": sum(right) / len(right), "per_example": right, "nonce": nonce}
 (out / "metrics.json").write_text(json.dumps(result))
-'''
+"""
 MANIFEST = """
 name = "points"
 repo = "repo"
@@ -90,24 +91,31 @@ timeout = "20s"
 memory_mb = 512
 disk_mb = 64
 """
-FIX = {
-    "kind": "bug_fix",
-    "title": "Use both coordinates",
-    "rationale": "features() ignores the second coordinate of every point.",
-    "edits": [
-        {
-            "operator": "replace_function",
-            "file": "model.py",
-            "symbol": "features",
-            "arguments": {"code": "def features(point):\n    return [point[0], point[1], 1.0]\n"},
-        }
-    ],
-}
-SNEAKY = {**FIX, "title": "Grade myself", "edits": [{**FIX["edits"][0], "file": "score.py", "symbol": ""}]}  # type: ignore[index]
+WHOLE = "def features(point):\n    return [point[0], point[1], 1.0]\n"
+
+
+def answer(title: str, file: str, symbol: str) -> dict[str, object]:
+    """A proposal as a language model writes it: replace one function by `WHOLE`."""
+    edit = {"operator": "replace_function", "file": file, "symbol": symbol, "arguments": {"code": WHOLE}}
+    why = "features() ignores the second coordinate of every point."
+    return {"kind": "bug_fix", "title": title, "rationale": why, "edits": [edit]}
+
+
+FIX = answer("Use both coordinates", "model.py", "features")
+SNEAKY = answer("Grade myself", "score.py", "features")
 
 
 def git(repo: Path, *words: str) -> str:
-    command = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "init.defaultBranch=main", *words]
+    command = [
+        "git",
+        "-c",
+        "user.name=Ada",
+        "-c",
+        "user.email=ada@example.org",
+        "-c",
+        "init.defaultBranch=main",
+        *words,
+    ]
     return subprocess.run(command, cwd=repo, check=True, capture_output=True, text=True).stdout.strip()
 
 

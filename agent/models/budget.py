@@ -34,7 +34,9 @@ class Budgeted:
     def complete(self, request: ModelRequest) -> Completion:
         """Raises: ModelBudgetError when the cap leaves no room for another call."""
         if self._spent >= self._cap or self._spent + self._dearest > self._cap:
-            raise ModelBudgetError("the dollar cap of the model is reached", found=f"${self._spent:.2f} of ${self._cap:.2f}")
+            raise ModelBudgetError(
+                "the dollar cap of the model is reached", found=f"${self._spent:.2f} of ${self._cap:.2f}"
+            )
         if self._unpriced >= UNPRICED_CALLS:
             raise ModelBudgetError(f"{UNPRICED_CALLS} calls of a model without a known price", where=self.name)
         completion = self._model.complete(request)

@@ -115,7 +115,9 @@ def _litellm() -> tuple[Any, tuple[type[Exception], ...]]:
         import litellm
         from openai import OpenAIError
     except ModuleNotFoundError as error:
-        raise ModelError("litellm is not installed", found=f"no {error.name}", fix="pip install 'branchlab[models]'") from error
+        raise ModelError(
+            "litellm is not installed", found=f"no {error.name}", fix="pip install 'branchlab[models]'"
+        ) from error
     litellm.suppress_debug_info = True
     # Its own errors have no common root but openai's, and not all of them have that.
     return litellm, (OpenAIError, ValueError)

@@ -65,7 +65,9 @@ def _attempts(lab: Lab, phase: Phase) -> list[Attempt]:
     """One attempt a seed and arm, seeds outermost: all arms meet the same minutes."""
     base, arms = lab.checkout.base, _winners(lab)
     return [
-        Attempt(arm, phase, commit, base, (seed,)) for seed in lab.the_plan.confirm_seeds for arm, commit in arms.items()
+        Attempt(arm, phase, commit, base, (seed,))
+        for seed in lab.the_plan.confirm_seeds
+        for arm, commit in arms.items()
     ]
 
 

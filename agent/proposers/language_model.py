@@ -80,7 +80,10 @@ class LanguageModelProposer:
 
         Raises: ModelError when the endpoint gives no answer, ModelBudgetError when nothing may be asked any more.
         """
-        messages = [Message("system", _prompt("propose_system")), Message("user", self._user(code, history, tried, limit))]
+        messages = [
+            Message("system", _prompt("propose_system")),
+            Message("user", self._user(code, history, tried, limit)),
+        ]
         good: dict[str, Proposal] = {}
         failed: dict[str, str] = {}
         for turn in range(RETRIES + 1):

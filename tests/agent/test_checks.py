@@ -30,7 +30,7 @@ REST = {
 def asked(check: str, file: str, after: bytes | None, before: bytes | None = b"") -> Verdict:
     before = REST.get(file, before)
     tree = {**REST, file: after} if after is not None else {f: d for f, d in REST.items() if f != file}
-    return CHECKS[check].judge(TARGET, Change({file: before}, {file: after}, tree))  # type: ignore[arg-type]
+    return CHECKS[check].judge(TARGET, Change({file: before}, {file: after}, tree))
 
 
 HOSTILE = [

@@ -1,11 +1,12 @@
 """The budget is shared equally, hopeless trials stop early, and the best is the best mean."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from branchlab.agent.policy import SEARCH_ARMS, Plan, best, hopeless, make_plan, mean_score, next_arm
 from branchlab.evals.trial import Arm, Decision, Run, Score, Trial
 from branchlab.targets.errors import BudgetError
-from hypothesis import given
-from hypothesis import strategies as st
 
 CONFIRM = (100, 101, 102, 103, 104, 105)
 

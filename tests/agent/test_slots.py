@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+
 from branchlab.agent.slots import Slots
 from branchlab.evals.trial import Trial
 
