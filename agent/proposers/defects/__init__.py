@@ -17,6 +17,7 @@ from .fit_before_split import FitBeforeSplit
 from .last_batch_reported import LastBatchReported
 from .overwritten_total import OverwrittenTotal
 from .program import Program as Program
+from .refitted_preprocessing import RefittedPreprocessing
 from .silent_except import SilentExcept
 from .softmax_before_loss import SoftmaxBeforeLoss
 from .step_before_backward import StepBeforeBackward
@@ -30,6 +31,7 @@ _ALL: tuple[Detector, ...] = (
     SoftmaxBeforeLoss(),
     MissingZeroGrad(),
     EvaluationMode(),
+    RefittedPreprocessing(),
     FitBeforeSplit(),
     WrongLoss(),
     StepBeforeBackward(),

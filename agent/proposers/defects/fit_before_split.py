@@ -1,33 +1,54 @@
-"""Preprocessing is fitted on data it must not see.
+"""A scaler, imputer or selector is fitted to all data before the test part is split off.
 
-Why it hurts: fitted before the split, the scaler, imputer or selector knows the test data and the score is too good;
-fitted again on the data to evaluate, inputs are scaled otherwise than in training and the score is too low. Selection of
-features before the split is the worst of these. Source: Kapoor and Narayanan 2023; rule W5518 of dslinter.
+Why it hurts: the training part then knows the test part, and the score is too good; selection of features before the
+split is the worst of these. Source: Kapoor and Narayanan 2023 (294 papers in 17 fields); Yang et al. 2022.
 
     before                                          after
     x = scaler.fit_transform(x)                     x_train, x_test = train_test_split(x)
     x_train, x_test = train_test_split(x)           x_train = scaler.fit_transform(x_train)
                                                     x_test = scaler.transform(x_test)
 
-    x_test = scaler.fit_transform(x_test)           x_test = scaler.transform(x_test)
-
-Not flagged: tokenisers, vocabularies and label encoders; pipelines; data that is changed between fit and split; a scaler
-that is new for data that is never split.
+Not flagged: label encoders and vocabularies; pipelines; a second split of data that is training data already; data that
+is used otherwise between the fit and the split, or after it as a whole.
 """
 
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from ...proposal import Edit, Evidence
 from .base import Finding
+from .preprocessing import TRAINED_ON, fits
 from .program import Program, called_name, receiver
 from .source import Function, words
-from .training import HELD_OUT_WORDS, TRAIN_WORDS, mentions
+from .training import mentions
 
-PREDICTING = HELD_OUT_WORDS | {"predict", "prediction", "infer", "inference", "score", "submit", "submission"}
-HARMLESS = frozenset("label encoder tokenizer vocab vocabulary binarizer lookup tsne umap".split())
+
+@dataclass(frozen=True)
+class Split:
+    """`x_train, x_test, y_train, y_test = train_test_split(x, y)`."""
+
+    statement: ast.Assign
+    call: ast.Call
+    names: tuple[str, ...]
+
+    def parts(self, place: int) -> tuple[str, str]:
+        return self.names[2 * place], self.names[2 * place + 1]
+
+    def train_part(self, given: ast.expr) -> str | None:
+        """What the split makes of one of its arguments for training; None for what it is not given."""
+        texts = [ast.unparse(argument) for argument in self.call.args]
+        text = ast.unparse(given)
+        return self.parts(texts.index(text))[0] if text in texts else None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One fit on the way to the split: the statements that do it, what comes in, and the calls."""
+
+    statements: tuple[ast.stmt, ...]
+    fit: ast.Call
+    raw: ast.expr
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,152 +57,121 @@ class FitBeforeSplit:
 
     def detect(self, program: Program) -> Iterable[Finding]:
         for function in program.functions:
-            for call in _fits(function, program):
-                if finding := self._refit(function, call, program) or self._early(function, call):
-                    yield finding
+            known = [call for call, _ in fits(function, program)]
+            for split in _splits(function) if known else ():
+                for place, argument in enumerate(split.call.args):
+                    steps = _steps(argument, split, known, function)
+                    edits = _edits(steps, place, split, function) if steps else ()
+                    if edits:
+                        yield self._finding(function, steps[0].fit, split, edits)
 
-    def _refit(self, function: Function, call: ast.Call, program: Program) -> Finding | None:
-        """`fit_transform` on held-out data by an object that was, or should have been, fitted before."""
-        scaler = receiver(call)
-        if scaler is None or isinstance(scaler, ast.Call) or not call.args:
-            return None
-        text = ast.unparse(scaler)
-        held_out = mentions(call.args[0], HELD_OUT_WORDS) and not mentions(call.args[0], TRAIN_WORDS)
-        fitted = any(
-            called_name(c) in ("fit", "fit_transform")
-            and c.lineno < call.lineno
-            and ast.unparse(c.func).startswith(f"{text}.")
-            for c in function.calls
-        )
-        if not (held_out and fitted) and not (_predicts(function) and _was_fitted_elsewhere(scaler, function, program)):
-            return None
-        new = f"{function.source.segment(scaler)}.transform"
-        edit = function.replace(call, new + function.source.segment(call)[len(function.source.segment(call.func)) :])
-        if len(call.args) > 1:
-            edit = function.replace(call, f"{new}({function.source.segment(call.args[0])})")
+    def _finding(self, function: Function, fit: ast.Call, split: Split, edits: tuple[Edit, ...]) -> Finding:
+        line = split.statement.lineno
         return Finding(
             self.name,
             function.source.path,
-            call.lineno,
+            fit.lineno,
             function.name,
-            f"Apply {text} as fitted in training; do not fit it again"[:72],
-            f"{text} is fitted again on the data to be judged, so it is transformed otherwise than the training data was.",
-            (edit,),
-            (Evidence(function.source.path, call.lineno, "fitted again here"),),
-        )
-
-    def _early(self, function: Function, call: ast.Call) -> Finding | None:
-        statement = function.source.statement(call)
-        if not isinstance(statement, ast.Assign) or statement.value is not call or not call.args:
-            return None
-        if not isinstance(call.args[0], ast.Name) or not isinstance(statement.targets[0], ast.Name):
-            return None
-        split = _split_after(statement, statement.targets[0].id, function)
-        if split is None:
-            return None
-        edits = _split_first(function, statement, call, split)
-        if not edits:
-            return None
-        return Finding(
-            self.name,
-            function.source.path,
-            call.lineno,
-            function.name,
-            "Fit preprocessing on the training part only",
-            f"`{ast.unparse(call)[:80]}` sees all data, the test part included, before line {split.lineno} splits it.",
+            "Fit preprocessing to the training part only",
+            f"`{ast.unparse(fit)[:80]}` sees all data, the test part included, before line {line} splits it.",
             edits,
-            (Evidence(function.source.path, split.lineno, "the split comes after"),),
+            (Evidence(function.source.path, line, "the split comes after"),),
         )
 
 
-def _fits(function: Function, program: Program) -> Iterator[ast.Call]:
-    for call in function.calls:
-        if called_name(call) == "fit_transform" and isinstance(call.func, ast.Attribute):
-            named = set(words(ast.unparse(call.func.value).partition("(")[0]))
-            made = {
-                w
-                for v, _ in program.values(call.func.value, function)
-                if isinstance(v, ast.Call)
-                for w in words(called_name(v))
-            }
-            if not (named | made) & HARMLESS:
-                yield call
+def _splits(function: Function) -> Iterator[Split]:
+    for node in function.own:
+        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
+            continue
+        target = node.targets[0]
+        if called_name(node.value) != "train_test_split" or not isinstance(target, ast.Tuple):
+            continue
+        names = tuple(ast.unparse(element) for element in target.elts)
+        if len(names) == 2 * len(node.value.args):
+            yield Split(node, node.value, names)
 
 
-def _predicts(function: Function) -> bool:
-    stem = frozenset(words(PurePosixPath(function.source.path).stem))
-    return bool(function.words & PREDICTING) or bool(stem & PREDICTING and not stem & TRAIN_WORDS)
+def _steps(argument: ast.expr, split: Split, known: list[ast.Call], function: Function) -> list[Step]:
+    """Fits that lead to an argument of the split, first to last; empty when anything else stands in between."""
+    found: list[Step] = []
+    if argument in known and isinstance(argument, ast.Call) and called_name(argument) == "fit_transform":
+        found.append(Step((), argument, argument.args[0]))
+        argument = argument.args[0]
+    block: list[ast.stmt] = getattr(function.source.parents[split.statement], "body", [])
+    if split.statement not in block or not isinstance(argument, ast.Name):
+        return [] if mentions(argument, TRAINED_ON) else found
+    above = block[: block.index(split.statement)]
+    name = argument.id
+    while above:
+        statement = above.pop()
+        if name not in _names(statement):
+            continue
+        step = _step(statement, name, above, known)
+        if step is None or not isinstance(step.raw, ast.Name):
+            return _unless_trained_on([step, *found] if step is not None else found)
+        above = [s for s in above if s not in step.statements]
+        name = step.raw.id
+        found.insert(0, step)
+    return _unless_trained_on(found)
 
 
-def _was_fitted_elsewhere(scaler: ast.expr, function: Function, program: Program) -> bool:
-    """Whether the object comes from outside with its state: loaded, given by a caller, or kept on self."""
-    if isinstance(scaler, ast.Attribute):
-        return ast.unparse(scaler.value) == "self" and not any(
-            c.func is not None and called_name(c)[:1].isupper() and not c.args and not c.keywords
-            for _, c in (
-                (0, v) for v, f in program.values(scaler, function) if isinstance(v, ast.Call) and f is function
-            )
-        )
-    if not isinstance(scaler, ast.Name):
-        return False
-    value = function.last_value(scaler.id, scaler.lineno)
-    if value is None:
-        return scaler.id in function.parameters
-    made = value.value if isinstance(value, ast.Subscript) else value
-    if not isinstance(made, ast.Call):
-        return False
-    name = called_name(made)
-    return "load" in words(name) or (bool(program.callees(made, function)) and program.find_class(name) is None)
+def _unless_trained_on(steps: list[Step]) -> list[Step]:
+    return [] if any(mentions(step.raw, TRAINED_ON) for step in steps) else steps
 
 
-def _split_after(statement: ast.Assign, name: str, function: Function) -> ast.Assign | None:
-    """The `train_test_split` of that very variable in the same block, nothing touching it in between."""
-    parent = function.source.parents[statement]
-    block: list[ast.stmt] = getattr(parent, "body", [])
-    if statement not in block:
+def _step(statement: ast.stmt, name: str, above: list[ast.stmt], known: list[ast.Call]) -> Step | None:
+    """`name = s.fit_transform(raw)`, or `name = s.transform(raw)` after `s.fit(raw)`."""
+    if not isinstance(statement, ast.Assign) or ast.unparse(statement.targets[0]) != name:
         return None
-    for later in block[block.index(statement) + 1 :]:
-        value = later.value if isinstance(later, ast.Assign) else None
-        if isinstance(later, ast.Assign) and isinstance(value, ast.Call) and called_name(value) == "train_test_split":
-            given = [a.id for a in value.args if isinstance(a, ast.Name)]
-            targets = later.targets[0].elts if isinstance(later.targets[0], ast.Tuple) else []
-            named = all(isinstance(t, ast.Name) for t in targets)
-            whole = len(targets) == 2 * len(value.args) == 2 * len(given)
-            return later if name in given and named and whole else None
-        if any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(later)):
-            return None
+    call = statement.value
+    if not isinstance(call, ast.Call) or not call.args:
+        return None
+    if call in known and called_name(call) == "fit_transform":
+        return Step((statement,), call, call.args[0])
+    owner = receiver(call)
+    if called_name(call) != "transform" or owner is None:
+        return None
+    for other in reversed(above):
+        fit = other.value if isinstance(other, ast.Expr) else None
+        if isinstance(fit, ast.Call) and fit in known and ast.unparse(receiver(fit) or fit) == ast.unparse(owner):
+            same = ast.unparse(fit.args[0]) == ast.unparse(call.args[0])
+            return Step((other, statement), fit, fit.args[0]) if same else None
     return None
 
 
-def _split_first(function: Function, statement: ast.Assign, call: ast.Call, split: ast.Assign) -> tuple[Edit, ...]:
-    source = function.source
-    name, raw = statement.targets[0].id, call.args[0].id  # type: ignore[attr-defined]
-    value, targets = split.value, split.targets[0].elts  # type: ignore[attr-defined]
-    place = [a.id for a in value.args].index(name)  # type: ignore[attr-defined]
-    train, test = (targets[2 * place + i].id for i in (0, 1))
-    labels = [source.segment(a) for a in call.args[1:]]
-    if name != raw and any(isinstance(n, ast.Name) and n.id == name and n.lineno > split.lineno for n in function.own):
+def _edits(steps: list[Step], place: int, split: Split, function: Function) -> tuple[Edit, ...]:
+    source, statement = function.source, split.statement
+    touched = {target for step in steps for s in step.statements for target in _stored(s)}
+    if any(isinstance(n, ast.Name) and n.id in touched and n.lineno > (statement.end_lineno or 0)
+           and n.id not in split.names for n in function.own):  # fmt: skip
         return ()
-    parts = {a.id: targets[2 * i].id for i, a in enumerate(value.args)}  # type: ignore[attr-defined]
-    if any(label not in parts for label in labels):
-        return ()
-    scaler = source.segment(call.func.value)  # type: ignore[attr-defined]
-    lines = []
-    if isinstance(call.func.value, ast.Call):  # type: ignore[attr-defined]
-        lines.append(f"scaler = {scaler}")
-        scaler = "scaler"
-        if "scaler" in source.text.replace(".", " ").split():
+    train, test = split.parts(place)
+    lines: list[str] = []
+    for step in steps:
+        labels = [split.train_part(label) for label in step.fit.args[1:]]
+        owner = receiver(step.fit)
+        if owner is None or step.fit.keywords or None in labels:
             return ()
-    arguments = ", ".join([train, *(parts[label] for label in labels)])
-    lines += [f"{train} = {scaler}.fit_transform({arguments})", f"{test} = {scaler}.transform({test})"]
-    edits = [
-        function.insert("\n".join(lines), "after", split),
-        function.edit("delete_statement", **function.anchor(statement)),
-    ]
-    if name != raw:
-        func = source.segment(value.func)
-        given = ", ".join(
-            [raw if a.id == name else a.id for a in value.args] + [source.segment(k) for k in value.keywords]
-        )  # type: ignore[attr-defined]
-        edits.append(function.replace(value, f"{func}({given})"))
+        text = source.segment(owner)
+        if isinstance(owner, ast.Call):
+            text = words(called_name(owner))[-1]
+            if any(isinstance(n, ast.Name) and n.id == text for n in ast.walk(source.tree)) or not text.isidentifier():
+                return ()
+            lines.append(f"{text} = {source.segment(owner)}")
+        given = ", ".join([train, *(label for label in labels if label)])
+        lines += [f"{train} = {text}.fit_transform({given})", f"{test} = {text}.transform({test})"]
+    edits = [function.insert("\n".join(lines), "after", statement)]
+    edits += [function.edit("delete_statement", **function.anchor(s)) for step in steps for s in step.statements]
+    old, raw = split.call.args[place], steps[0].raw
+    if ast.unparse(old) != ast.unparse(raw):
+        text = source.segment(split.call)
+        edits.append(function.replace(split.call, text.replace(source.segment(old), source.segment(raw), 1)))
     return tuple(edits)
+
+
+def _names(statement: ast.stmt) -> set[str]:
+    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+
+
+def _stored(statement: ast.stmt) -> set[str]:
+    return {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}

@@ -103,6 +103,7 @@ class Heads:
     ) -> Ending | None:  # fmt: skip
         """The ending of `target(...)`, whatever layer, container, model or method `target` is."""
         layers = [(target, function)] if isinstance(target, ast.Call) else list(self._program.values(target, function))
+        endings: list[Ending] = []
         for layer, home in layers:
             if not isinstance(layer, ast.Call):
                 continue
@@ -110,7 +111,9 @@ class Heads:
             if name in ACTIVATIONS and name[0].isupper() and call.args:
                 return Ending(ACTIVATIONS[name], function, call, call.args[0])
             if found := self._of_made(layer, home, depth - 1, index):
-                return found
+                endings.append(found)
+        if endings:  # made in several ways, `if plain: self.head = Linear() else: ...`: they must agree
+            return endings[0] if len({ending.kind for ending in endings}) == 1 else None
         if isinstance(target, ast.Name | ast.Attribute):
             methods = self._program.callees(call, function)
             if len(methods) == 1 and methods[0].node is not function.node and target is call.func:
@@ -128,7 +131,7 @@ class Heads:
         if name == "Sequential":
             last = self._last_of(layer.args, home)
             return self._of_element(last, home, depth) if last is not None else None
-        found = self._program.find_class(name)
+        found = self._program.find_class(name, home.source)
         if found is not None and self._program.is_model(*found):
             return self._of_class(found, depth, index)
         return None
@@ -185,9 +188,7 @@ class Heads:
 
     def _sole_model(self) -> Model | None:
         """The one model of the program that is no part of another; None when there are more."""
-        models = [(c, s) for s in self._program.sources for c in s.classes if self._program.is_model(c, s)]
-        used = {n.id for c, _ in models for n in ast.walk(c) if isinstance(n, ast.Name)}
-        whole = [(c, s) for c, s in models if c.name not in used]
+        whole = self._program.whole_models
         return whole[0] if len(whole) == 1 else None
 
 

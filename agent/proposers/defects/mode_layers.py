@@ -16,7 +16,7 @@ class ModeLayers:
         self._program = program
 
     def matter(self, model: ast.expr, function: Function) -> bool:
-        """True unless it is known that the mode changes nothing, or that the model comes in evaluation mode."""
+        """Whether the mode changes what the model answers; of a model that cannot be told, whether all of the program do."""
         made = [(v, f) for v, f in self._program.values(model, function) if isinstance(v, ast.Call)]
         for value, home in made:
             name = called_name(value)
@@ -24,17 +24,13 @@ class ModeLayers:
                 return False
             if home.source.full(value.func).startswith(READY_MADE):
                 return True
-            found = self._program.find_class(name)
+            found = self._program.find_class(name, home.source)
             if found is not None:
                 return self._in_class(*found, set())
             if name == "Sequential":
                 return self._in_tree(value, home.source, set())
-        return any(
-            self._in_class(c, s, set())
-            for s in self._program.sources
-            for c in s.classes
-            if self._program.is_model(c, s)
-        )
+        whole = self._program.whole_models
+        return bool(whole) and all(self._in_class(node, source, set()) for node, source in whole)
 
     def _in_class(self, node: ast.ClassDef, source: Source, seen: set[str]) -> bool:
         if node.name in seen:
@@ -52,7 +48,7 @@ class ModeLayers:
                     return True
             if isinstance(inner, ast.Name | ast.Attribute):
                 # A class of the program that is used inside, a base included.
-                found = self._program.find_class(source.full(inner))
+                found = self._program.find_class(source.full(inner), source)
                 if found is not None and self._in_class(*found, seen):
                     return True
         return False

@@ -28,7 +28,7 @@ class Program:
         """The program without its tests, which train in odd ways on purpose, and without files that cannot be read."""
         found: list[Source] = []
         for path in sorted(code.sources):
-            if not path.endswith(".py") or _is_test(path):
+            if not path.endswith(".py") or _is_test(path, code.sources[path]):
                 continue
             try:
                 text, tree = parse(code.sources[path])
@@ -88,7 +88,7 @@ class Program:
     def callers(self, function: Function) -> list[tuple[Function, ast.Call]]:
         """Calls that may reach a function."""
         name = function.name.rpartition(".")[2]
-        if not name or len(self._by_name.get(name, ())) > MAX_DEFINERS:
+        if not name:
             return []
         if name == "__init__" and function.owner is not None:
             return self._calls_by_name.get(function.owner.name, [])
@@ -104,9 +104,14 @@ class Program:
             level = [g for f in level for inner in f.calls for g in self.callees(inner, f)]
         return found
 
-    def find_class(self, name: str) -> tuple[ast.ClassDef, Source] | None:
-        """The class of that plain name, None when there is none or several."""
-        found = self._classes.get(name.rpartition(".")[2], [])
+    def find_class(self, name: str, source: Source | None = None) -> tuple[ast.ClassDef, Source] | None:
+        """The class that `name` means in `source`; None when there is none, or several to choose from."""
+        full = source.aliases.get(name, name) if source is not None else name
+        module, _, plain = full.rpartition(".")
+        found = self._classes.get(plain, [])
+        if len(found) > 1 and source is not None:
+            home = self._modules.file_of(module.lstrip("."), source.path) if module else source.path
+            found = [one for one in found if one[1].path == home]
         return found[0] if len(found) == 1 else None
 
     def bases(self, node: ast.ClassDef, source: Source) -> list[str]:
@@ -118,7 +123,7 @@ class Program:
             for base in current.bases:
                 full = home.full(base)
                 found.append(full)
-                inner = self.find_class(full) if full else None
+                inner = self.find_class(full, home) if full else None
                 if inner is not None and inner[0] is not current:
                     pending.append(inner)
         return found
@@ -126,6 +131,19 @@ class Program:
     def is_model(self, node: ast.ClassDef, source: Source) -> bool:
         return any(base in ("torch.nn.Module", "nn.Module", "Module", "torch.nn.Sequential") or base.endswith("LightningModule")
                    or base.endswith(".nn.Module") for base in self.bases(node, source))  # fmt: skip
+
+    @cached_property
+    def whole_models(self) -> tuple[tuple[ast.ClassDef, Source], ...]:
+        """Models that are no part and no base of another."""
+        models = [(c, s) for s in self.sources for c in s.classes if self.is_model(c, s)]
+        used = {n.id for c, _ in models for n in ast.walk(c) if isinstance(n, ast.Name)}
+        return tuple((c, s) for c, s in models if c.name not in used)
+
+    @cached_property
+    def trains(self) -> bool:
+        """Whether anything here trains, itself or through a framework."""
+        backward = ("backward", "manual_backward")
+        return any(self.is_framework(f) or any(called_name(c) in backward for c in f.calls) for f in self.functions)
 
     def is_framework(self, function: Function) -> bool:
         """Whether a framework runs the loop around this method: Lightning, a Trainer's subclass, a callback."""
@@ -147,7 +165,7 @@ class Program:
             if function.owner is owner and function.name.rpartition(".")[2] == name:
                 return function
         for base in owner.bases:
-            inner = self.find_class(source.full(base)) if source.full(base) else None
+            inner = self.find_class(source.full(base), source) if source.full(base) else None
             if inner is not None and inner[0] is not owner and (found := self.method(*inner, name)):
                 return found
         return None
@@ -207,7 +225,7 @@ class Program:
     def _values_of_attribute(self, node: ast.Attribute, function: Function, depth: int) -> Iterator[Value]:
         owners: list[tuple[ast.ClassDef, Source]] = [(function.owner, function.source)] if function.owner else []
         for base in function.owner.bases if function.owner else ():
-            if (full := function.source.full(base)) and (inner := self.find_class(full)):
+            if (full := function.source.full(base)) and (inner := self.find_class(full, function.source)):
                 owners.append(inner)
         text = ast.unparse(node)
         for owner, source in owners:
@@ -224,7 +242,7 @@ class Program:
             yield from self.values(node.args[0], function, depth - 1)
         else:
             yield node, function
-            if self.find_class(name) is None:
+            if self.find_class(name, function.source) is None:
                 for callee in self.callees(node, function):
                     for value in callee.returns:
                         if not isinstance(value, ast.Tuple):
@@ -270,6 +288,9 @@ def keyword_of(call: ast.Call, name: str) -> ast.expr | None:
     return next((k.value for k in call.keywords if k.arg == name), None)
 
 
-def _is_test(path: str) -> bool:
-    parts = path.split("/")
-    return any(part in ("tests", "testing") for part in parts[:-1]) or parts[-1] == "conftest.py"
+def _is_test(path: str, data: bytes) -> bool:
+    """`test.py` and `test_model.py` may well be scripts that evaluate; `test_model.py` with `def test_...` is not one."""
+    *folders, name = path.split("/")
+    if {"test", "tests", "testing"} & set(folders) or name == "conftest.py":
+        return True
+    return name.startswith("test_") and b"def test_" in data

@@ -11,7 +11,9 @@ MODEL_WORDS = frozenset(
     "gru transformer resnet regressor module policy ddp".split()
 )
 TRAIN_WORDS = frozenset("train training trn tr".split())
-HELD_OUT_WORDS = frozenset("val valid validation validate test testing dev eval evaluation holdout heldout".split())
+HELD_OUT_WORDS = frozenset(
+    "val valid validation validate test testing dev eval evaluate evaluation holdout heldout".split()
+)
 
 
 def is_backward(node: ast.AST) -> bool:
@@ -19,7 +21,12 @@ def is_backward(node: ast.AST) -> bool:
     if not isinstance(node, ast.Call) or called_name(node) not in ("backward", "manual_backward"):
         return False
     target = receiver(node)
-    return target is not None and ast.unparse(target) not in ("super()", "ctx")
+    return target is not None and ast.unparse(target) not in ("super()", "ctx") and not _is_distributed(target)
+
+
+def _is_distributed(target: ast.expr) -> bool:
+    """`torch.distributed.autograd` keeps gradients in a context of each pass: nothing adds up and nothing is cleared."""
+    return ast.unparse(target).endswith(("dist_autograd", "distributed.autograd"))
 
 
 def is_zero_grad(node: ast.AST) -> bool:
@@ -110,7 +117,7 @@ def is_model_value(node: ast.expr, function: Function, program: Program) -> bool
     text = ast.unparse(node)
     if text in ("self", "super", "cls") or function.source.full(node).startswith(("torch.", "numpy.", "np.")):
         return False
-    if isinstance(node, ast.Name) and program.find_class(node.id) is not None:
+    if isinstance(node, ast.Name) and program.find_class(node.id, function.source) is not None:
         return False
     if isinstance(node, ast.Name) and (node.id in function.source.aliases or program.callees(_call(node), function)):
         return False
@@ -133,7 +140,7 @@ def _call(node: ast.Name) -> ast.Call:
 
 
 def _makes_model(call: ast.Call, function: Function, program: Program) -> bool:
-    found = program.find_class(called_name(call))
+    found = program.find_class(called_name(call), function.source)
     if found is not None:
         return program.is_model(*found)
     full = function.source.full(call.func)

@@ -10,6 +10,8 @@ from .program import Program, called_name
 from .source import Function, Loop, words
 from .training import backwards, model_calls
 
+_SETTERS = ("train", "set_train_mode", "set_mode", "training_mode")
+
 
 def restoring_edits(evaluation: Function, model: str, program: Program) -> tuple[Edit, ...]:
     """`train()` before every training loop that would go on in evaluation mode after `evaluation` has set it."""
@@ -120,10 +122,9 @@ def _is_eval(node: ast.AST) -> bool:
 def calls_train(nodes: Iterable[ast.AST]) -> bool:
     """Whether `train()` is called, or the mode is set in some other way that may restore it."""
     for node in nodes:
-        if isinstance(node, ast.Call) and called_name(node) in ("train", "set_train_mode", "set_mode", "training_mode"):
-            if isinstance(node.func, ast.Attribute) and not (
-                node.args and isinstance(node.args[0], ast.Constant) and not node.args[0].value
-            ):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _SETTERS:
+            off = node.args and isinstance(node.args[0], ast.Constant) and not node.args[0].value
+            if not off:
                 return True
         if isinstance(node, ast.Attribute) and node.attr == "training":
             return True

@@ -29,6 +29,8 @@ SEQUENCE_WORDS = frozenset("bptt seq sequence block context window stride hidden
 SHUFFLING = frozenset(
     "shuffle randperm permutation permute randint choice sample sampler multinomial rand random shuffled perm".split()
 )
+STREAMS = frozenset("stream streaming iterable iterator iter pipe datapipe webdataset wds".split())
+NOT_TRAINING = frozenset("eval evaluate predict test validate infer extract embed dataloaders".split())
 CHOSEN = ("sampler", "batch_sampler")
 
 
@@ -98,27 +100,42 @@ def _trains_on(call: ast.Call, function: Function, program: Program) -> bool:
     data = call.args[0] if call.args else keyword_of(call, "dataset")
     if data is None or _is_streaming(data, function, program):
         return False
-    if mentions(data, HELD_OUT_WORDS | {"infer", "predict", "stream", "iterable"}):
+    if mentions(data, HELD_OUT_WORDS | {"infer", "predict"}):
         return False
     target = _assigned_to(call, function)
     if target is not None and mentions(target, HELD_OUT_WORDS | {"infer", "predict", "extract"}):
         return False
-    if function.words & {
-        "eval",
-        "evaluate",
-        "predict",
-        "test",
-        "validate",
-        "infer",
-        "extract",
-        "embed",
-        "dataloaders",
-    } - {""}:
+    if function.words & NOT_TRAINING:
         return False
     named = mentions(data, TRAIN_WORDS) or (target is not None and mentions(target, TRAIN_WORDS))
+    if isinstance(target, ast.Name) and _is_only_read(target.id, function, program):
+        return False
     if named or {"train", "dataloader"} <= function.words or {"train", "loader"} <= function.words:
-        return any(is_backward(n) for f in program.functions for n in f.calls)
+        return program.trains
     return isinstance(target, ast.Name) and _is_trained_over(target.id, function)
+
+
+def _is_only_read(name: str, function: Function, program: Program) -> bool:
+    """Whether the loader is used in this file, and never to train: to embed or to score the training data."""
+    used = False
+    for user in function.source.functions:
+        if user is not function and name in user.parameters:
+            continue
+        for node in user.own:
+            if not isinstance(node, ast.Name) or node.id != name or not isinstance(node.ctx, ast.Load):
+                continue
+            above = next(
+                (a for a in user.source.ancestors(node) if isinstance(a, ast.Call | ast.For | ast.AsyncFor)), None
+            )
+            if isinstance(above, ast.Call) and (callees := program.callees(above, user)):
+                trained = any(is_backward(inner) for callee in callees for inner in callee.everything)
+            else:
+                loop = next((a for a in user.source.ancestors(node) if isinstance(a, ast.For | ast.AsyncFor)), None)
+                trained = loop is None or any(is_backward(inner) for inner in ast.walk(loop))
+            if trained:
+                return False
+            used = True
+    return used
 
 
 def _is_trained_over(name: str, function: Function) -> bool:
@@ -145,10 +162,12 @@ def _assigned_to(call: ast.Call, function: Function) -> ast.expr | None:
 
 
 def _is_streaming(data: ast.expr, function: Function, program: Program) -> bool:
-    for value, home in program.values(data, function):
+    if mentions(data, STREAMS):
+        return True
+    for value, home in program.values(_whole(data, function), function):
         if not isinstance(value, ast.Call):
             continue
-        found = program.find_class(called_name(value))
+        found = program.find_class(called_name(value), home.source)
         if found is not None:
             bases = program.bases(*found)
             if any("Iterable" in base for base in bases) or (bases and program.method(*found, "__iter__") is not None):
@@ -156,11 +175,17 @@ def _is_streaming(data: ast.expr, function: Function, program: Program) -> bool:
         elif (
             "Iterable" in called_name(value)
             or any(k.arg == "streaming" for k in value.keywords)
-            or "shuffle" in words(called_name(value))
+            or "shuffle" in words(called_name(value))  # in one order, but not in that of the file
             or home.source.full(value.func).startswith("webdataset")
         ):
             return True
     return False
+
+
+def _whole(node: ast.expr, function: Function) -> ast.expr:
+    """`data` of `data[:n]`, through a variable too."""
+    value = function.last_value(node.id, node.lineno) if isinstance(node, ast.Name) else node
+    return value.value if isinstance(value, ast.Subscript) and not isinstance(value.value, ast.Call) else node
 
 
 def _slicing_loops(function: Function) -> Iterator[tuple[ast.For, list[ast.Subscript]]]:
