@@ -7,7 +7,7 @@ from .base import Message as Message
 from .base import Model as Model
 from .base import ModelRequest as ModelRequest
 from .budget import Budgeted as Budgeted
-from .litellm_model import LiteLLM
+from .litellm_model import LiteLLM as LiteLLM
 from .replay import Recording, Replay
 from .scripted import Scripted
 

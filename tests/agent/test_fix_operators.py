@@ -154,7 +154,7 @@ def test_changes_one_place_and_no_other_byte(
 )
 def test_refuses_in_one_line(operator: str, symbol: str, arguments: dict[str, str]) -> None:
     with pytest.raises(OperatorError) as refusal:
-        edited(operator, symbol, **arguments)
+        edited(operator, symbol, SCRIPT, **arguments)
     assert "\n" not in str(refusal.value)
 
 
