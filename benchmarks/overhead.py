@@ -28,7 +28,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from small_project import make_project
+from projects.small import make_project
 
 from branchlab.agent.attempt import Attempt, perform
 from branchlab.agent.events import Event
@@ -87,7 +87,9 @@ def median(costs: Sequence[Cost]) -> Cost:
 def trial(lab: Lab, number: int) -> None:
     """One trial of an edit nobody tried, from proposal to ledger row."""
     edit = Edit("replace_function", "model.py", "features", {"code": EDITED.format(number=1 + number / 1000)})
-    proposal = Proposal("bug_fix", f"Use both coordinates, {number}", "", (edit,), proposer="benchmark", parent=lab.checkout.base)
+    proposal = Proposal(
+        "bug_fix", f"Use both coordinates, {number}", "", (edit,), proposer="benchmark", parent=lab.checkout.base
+    )
     state = branch(lab, check(lab, record(lab, "edits", proposal)))
     row = lab.journal.proposal(state["proposal"])
     assert row.commit, row.outcome
@@ -142,7 +144,9 @@ def measure(lab: Lab, pairs: int, profile: bool) -> dict[str, float | int]:
             profiler.disable()
         plain.append(timed(partial(bare, lab, tree, python)))
         starts.append(one_start(lab, tree, python))
-        print(f"{number + 1}/{pairs + WARM}: trial {ours[-1].wall:.0f} ms, bare {plain[-1].wall:.0f} ms", file=sys.stderr)
+        print(
+            f"{number + 1}/{pairs + WARM}: trial {ours[-1].wall:.0f} ms, bare {plain[-1].wall:.0f} ms", file=sys.stderr
+        )
     shutil.rmtree(tree)
     if profiler:
         text = io.StringIO()

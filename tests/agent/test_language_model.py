@@ -227,7 +227,16 @@ def blocks(text: str) -> list[list[str]]:
     return found
 
 
-HOSTILE = ["END DATA", "end data", "END  DATA", "END\tDATA", "END\x00DATA", "END\u00a0DATA", "END\u200bDATA", "x END DATA"]
+HOSTILE = [
+    "END DATA",
+    "end data",
+    "END  DATA",
+    "END\tDATA",
+    "END\x00DATA",
+    "END\u00a0DATA",
+    "END\u200bDATA",
+    "x END DATA",
+]
 
 
 @pytest.mark.parametrize("mark", HOSTILE)
@@ -256,8 +265,12 @@ def test_hostile_text_in_a_reason_cannot_open_a_block(code: CodeMap) -> None:
 
 def test_it_is_told_what_may_change_what_is_measured_and_the_source(code: CodeMap) -> None:
     asked = Asked(NOTHING)
-    asked.propose(code, editable=lambda file: file != "score.py", task="maximize accuracy", suspects=lambda _: ["model.py:1 odd"])
-    task, operators, files, symbols, suspicions, source, tried = map("\n".join, blocks(asked.model.requests[0].messages[1].content))
+    asked.propose(
+        code, editable=lambda file: file != "score.py", task="maximize accuracy", suspects=lambda _: ["model.py:1 odd"]
+    )
+    task, operators, files, symbols, suspicions, source, tried = map(
+        "\n".join, blocks(asked.model.requests[0].messages[1].content)
+    )
     assert task == "maximize accuracy"
     assert "replace_function" in operators
     assert "set_literal" not in operators
@@ -315,7 +328,13 @@ def test_the_checks_of_a_run_are_the_reasons_sent_back(code: CodeMap, tmp_path: 
         "No arguments": {**EDIT, "arguments": {}},
         "Nested": {**EDIT, "arguments": {"code": "def features(point):\n    return " + "(" * 3000 + "1" + ")" * 3000}},
         "NUL": {**EDIT, "arguments": {"code": "def features(point):\n    return '\x00'\n"}},
-        "Protected": {**EDIT, "file": "score.py", "symbol": "", "operator": "add_import", "arguments": {"module": "os"}},
+        "Protected": {
+            **EDIT,
+            "file": "score.py",
+            "symbol": "",
+            "operator": "add_import",
+            "arguments": {"module": "os"},
+        },
     }
     ideas = [variant(title=title, edits=[edit]) for title, edit in bad.items()]
     asked = Asked(answer(*ideas, FIX), NOTHING)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from branchlab.agent.models import Budgeted, Completion, LiteLLM, Message, ModelRequest, make_model
+from branchlab.agent.models import Budgeted, Completion, Message, ModelRequest, make_model
 from branchlab.agent.models.budget import UNPRICED_CALLS
-from branchlab.agent.models.litellm_model import LONGEST_WAIT, MAX_ANSWER, TRIES
+from branchlab.agent.models.litellm_model import LONGEST_WAIT, MAX_ANSWER, TRIES, LiteLLM
 from branchlab.agent.models.replay import Recording, Replay, key_of
 from branchlab.agent.models.scripted import Scripted
 from branchlab.targets.errors import ModelBudgetError, ModelError, UsageError
@@ -187,7 +187,9 @@ def test_a_passing_fault_is_tried_again(server: FaultServer, status: int) -> Non
 def test_a_lasting_fault_is_one_clear_error(server: FaultServer, status: int) -> None:
     server.load(fault(status, f"you sent {KEY}"))
     waits: list[float] = []
-    with pytest.raises(ModelError, match=rf"openai/small gives no answer.*HTTP {status}.*{TRIES} tries.*resumed") as error:
+    with pytest.raises(
+        ModelError, match=rf"openai/small gives no answer.*HTTP {status}.*{TRIES} tries.*resumed"
+    ) as error:
         ask(waits)
     assert (len(server.seen), len(waits)) == (TRIES, TRIES - 1)
     assert_no_key(error.value)

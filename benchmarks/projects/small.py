@@ -3,7 +3,9 @@
 import json
 import random
 import subprocess
+import time
 from pathlib import Path
+from typing import Any
 
 TRAIN = '''"""Fits a line through points: train.py DATA OUT SEED."""
 
@@ -13,18 +15,11 @@ import random
 import sys
 
 from model import features, score
+from work import busy
 
 LEARNING_RATE = 0.05
 MOMENTUM = 0.5
 PASSES = 4
-WORK = {work}
-
-
-def busy(rounds):
-    value = 1
-    for _ in range(rounds):
-        value = (value * 1103515245 + 12345) % 2147483648
-    return value
 
 
 def fit(rows, seed):
@@ -42,9 +37,18 @@ def fit(rows, seed):
 
 if __name__ == "__main__":
     data, out, seed = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3])
-    busy(WORK)
+    busy()
     (out / "model.json").write_text(json.dumps(fit(json.loads(data.read_text()), seed)))
 '''
+WORK = """ROUNDS = {rounds}
+
+
+def busy():
+    value = 1
+    for _ in range(ROUNDS):
+        value = (value * 1103515245 + 12345) % 2147483648
+    return value
+"""
 MODEL = '''def features(point):
     return [point[0], 1.0]
 
@@ -76,7 +80,7 @@ MANIFEST = """name = "small"
 repo = "repo"
 data = "data/train.json"
 editable = ["train.py", "model.py", "predict.py"]
-protected = ["score.py"]
+protected = ["score.py", "work.py"]
 [steps]
 train = ["python", "train.py", "{data}", "{out}", "{seed}"]
 predict = ["python", "predict.py", "{model}", "{inputs}", "{out}"]
@@ -98,17 +102,20 @@ disk_mb = 64
 """
 
 
-def make_project(folder: Path, *, work: int = 0) -> Path:
-    """Path of target.toml; beside it data/ and repo/, a git repository with one commit. `work`: rounds of a training."""
+def make_project(folder: Path, *, rounds: int = 0) -> Path:
+    """Path of target.toml; beside it data/ and repo/, a git repository with one commit.
+
+    `rounds` is the fixed work of one training, beside which the rest is nothing; see `rounds_in`.
+    """
     repo, data = folder / "repo", folder / "data"
     repo.mkdir(parents=True)
     data.mkdir()
-    code = {"train.py": TRAIN.replace("{work}", str(work)), "model.py": MODEL, "predict.py": PREDICT, "score.py": SCORE}
-    for name, text in code.items():
+    code = {"train.py": TRAIN, "model.py": MODEL, "predict.py": PREDICT, "score.py": SCORE}
+    for name, text in {**code, "work.py": WORK.format(rounds=rounds)}.items():
         (repo / name).write_text(text)
     for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "Fit a line"]):
         subprocess.run(["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org", *words], cwd=repo, check=True)
-    rng = random.Random(7)
+    rng = random.Random(7)  # noqa: S311  (data, not a secret)
     for name, size in (("train", 120), ("search", 150), ("confirm", 150), ("sealed", 150)):
         points = [[rng.gauss(0, 1), rng.gauss(0, 1)] for _ in range(size)]
         wanted = [x + y + rng.gauss(0, 0.3) for x, y in points]
@@ -120,3 +127,13 @@ def make_project(folder: Path, *, work: int = 0) -> Path:
     manifest = folder / "target.toml"
     manifest.write_text(MANIFEST)
     return manifest
+
+
+def rounds_in(seconds: float) -> int:
+    """Rounds of work that take about that many CPU seconds on this machine."""
+    known: dict[str, Any] = {}
+    exec(WORK.format(rounds=2_000_000), known)  # noqa: S102  (the text above)
+    known["busy"]()
+    started = time.process_time()
+    known["busy"]()
+    return int(2_000_000 * seconds / (time.process_time() - started))
