@@ -38,7 +38,7 @@ class WrongLoss:
             if place in seen:
                 continue
             ending = heads.of(loss.output, loss.function)
-            found = _one_hot(loss, ending) or (_misfit(loss, ending) if ending is not None else None)
+            found = _squared(loss, ending, program) or (_misfit(loss, ending) if ending is not None else None)
             if found is None:
                 continue
             seen.add(place)
@@ -126,14 +126,14 @@ def _takes_argmax(function: Function) -> bool:
     )
 
 
-def _one_hot(loss: Loss, ending: Ending | None) -> Found | None:
-    """Squared error against one-hot classes."""
+def _squared(loss: Loss, ending: Ending | None, program: Program) -> Found | None:
+    """Squared error against classes: one-hot, or their numbers where the largest output is compared with them."""
     if loss.kind != "mse" or len(loss.call.args) != 2:
         return None
     labels = _labels_of(loss.target, loss.function)
-    if labels is None:
-        return None
-    swapped = _as_cross_entropy(loss)
+    if labels is None and ending is not None and _has_several_outputs(ending):
+        labels = _numbered_labels(loss, program)
+    swapped = _as_cross_entropy(loss, labels) if labels is not None else None
     if swapped is None:
         return None
     edits = list(swapped)
@@ -142,16 +142,40 @@ def _one_hot(loss: Loss, ending: Ending | None) -> Found | None:
         edits += [removal] if removal else []
     elif ending is not None and ending.kind != "linear":
         return None
-    why = "Squared error between class scores and one-hot labels has its smallest gradients where the model is most wrong."
+    why = "Squared error between class scores and labels has its smallest gradients where the model is most wrong."
     return "Use cross entropy for class labels, not squared error", why, tuple(edits)
 
 
-def _as_cross_entropy(loss: Loss) -> tuple[Edit, ...] | None:
-    source = loss.function.source
-    labels = _labels_of(loss.target, loss.function)
-    output = source.segment(loss.output)
-    if labels is None:
+def _has_several_outputs(ending: Ending) -> bool:
+    """Whether the head is a linear layer with a number of outputs above one, as it stands in the code."""
+    if not isinstance(ending.node, ast.Call) or called_name(ending.node) not in ("Linear", "LazyLinear"):
+        return False
+    width = out_features(ending.node, ending.function)
+    return isinstance(width, ast.Constant) and isinstance(width.value, int) and width.value > 1
+
+
+def _numbered_labels(loss: Loss, program: Program) -> str | None:
+    """`y.long()` for a target `y.float().unsqueeze(1)`, where some code asks whether `argmax(...) == y`."""
+    node = loss.target
+    made_float = False
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        made_float |= called_name(node) in ("float", "double", "to", "type")
+        node = node.func.value
+    if not isinstance(node, ast.Name) or not made_float or loss.function.assignments(node.id):
         return None
+    compared = (c for f in program.functions for c in f.own if isinstance(c, ast.Compare) and len(c.comparators) == 1)
+    for compare in compared:
+        sides = (compare.left, compare.comparators[0])
+        plain = any(isinstance(side, ast.Name) and side.id == node.id for side in sides)
+        ranked = any(isinstance(n, ast.Call) and called_name(n) == "argmax" for side in sides for n in ast.walk(side))
+        if plain and ranked and isinstance(compare.ops[0], ast.Eq):
+            return f"{node.id}.long()"
+    return None
+
+
+def _as_cross_entropy(loss: Loss, labels: str) -> tuple[Edit, ...] | None:
+    source = loss.function.source
+    output = source.segment(loss.output)
     if loss.made is None:
         prefix = source.segment(loss.call.func).rpartition(".")[0]
         return (loss.function.replace(loss.call, f"{prefix}.cross_entropy({output}, {labels})"),) if prefix else None
