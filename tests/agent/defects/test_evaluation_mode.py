@@ -62,7 +62,7 @@ WRAPPED = LOOP.replace(
     "        for x, y in val_loader:\n            right",
     "        model.eval()\n        with torch.no_grad():\n            for x, y in val_loader:\n                right",
 )
-BEFORE_AFTER = {
+BEFORE_AFTER: dict[str, tuple[Program, Program]] = {
     "neither": (HEAD + EVALUATE + TRAIN + MAIN, HEAD + MENDED + TRAIN + MAIN),
     "no eval": (HEAD + EVALUATE.replace("\ndef", "\n@torch.no_grad()\ndef") + TRAIN + MAIN, HEAD + MENDED + TRAIN + MAIN),
     "no no_grad": (HEAD + MENDED.replace("@torch.no_grad()\n", "") + TRAIN + MAIN, HEAD + MENDED + TRAIN + MAIN),

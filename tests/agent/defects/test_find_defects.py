@@ -29,7 +29,7 @@ def test_the_four_defects_of_the_faulty_project(faulty: CodeMap) -> None:
         ("softmax_before_loss", "model.py"),
         ("missing_zero_grad", "train.py"),
         ("evaluation_mode", "predict.py"),
-        ("fit_before_split", "predict.py"),
+        ("refitted_preprocessing", "predict.py"),
     ]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 Program = str | Mapping[str, str]
 HEAD = "from sklearn.model_selection import train_test_split\nfrom sklearn.preprocessing import StandardScaler\n\n"
-BEFORE_AFTER = {
+BEFORE_AFTER: dict[str, tuple[Program, Program]] = {
     "scaled in place": (
         HEAD + "scaler = StandardScaler()\nX = scaler.fit_transform(X)\nX_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)\n",
         HEAD + "scaler = StandardScaler()\nX_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)\n"
@@ -32,7 +32,7 @@ BEFORE_AFTER = {
 
 @pytest.mark.parametrize("case", BEFORE_AFTER)
 def test_is_mended(case: str, mended: Callable[[str, Program, Program], None]) -> None:
-    mended("fit_before_split", *BEFORE_AFTER[case])
+    mended("refitted_preprocessing" if "again" in case else "fit_before_split", *BEFORE_AFTER[case])
 
 
 CLEAN = {
@@ -51,3 +51,4 @@ CLEAN = {
 @pytest.mark.parametrize("case", CLEAN)
 def test_is_silent(case: str, found: Callable[[str, Program], list[Any]]) -> None:
     assert found("fit_before_split", CLEAN[case]) == []
+    assert found("refitted_preprocessing", CLEAN[case]) == []

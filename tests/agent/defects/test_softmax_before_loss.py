@@ -31,7 +31,7 @@ def both(last: str, fixed: str, **how: str) -> tuple[str, str]:
 
 
 SEQUENTIAL = "self.head = nn.Sequential(nn.Linear(8, 3), nn.Softmax(dim=1))"
-BEFORE_AFTER = {
+BEFORE_AFTER: dict[str, tuple[Program, Program]] = {
     "functional": both("return F.softmax(self.head(x), dim=1)", "return self.head(x)"),
     "torch function": both("return torch.softmax(self.head(x), -1)", "return self.head(x)"),
     "method": both("return self.head(x).softmax(dim=-1)", "return self.head(x)"),

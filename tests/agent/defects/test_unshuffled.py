@@ -35,7 +35,7 @@ HAND = (
             optimizer.step()
 """
 )
-BEFORE_AFTER = {
+BEFORE_AFTER: dict[str, tuple[Program, Program]] = {
     "not said": (loaders("DataLoader(train_set, batch_size=64)"), loaders("DataLoader(train_set, batch_size=64, shuffle=True)")),
     "said not to": (
         loaders("DataLoader(train_set, 64, shuffle=False, num_workers=2)"),

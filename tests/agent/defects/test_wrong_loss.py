@@ -46,7 +46,7 @@ def train(loader):
     )
 
 
-BEFORE_AFTER = {
+BEFORE_AFTER: dict[str, tuple[Program, Program]] = {
     "nll on raw scores": (loop("criterion(model(x), y)", "nn.NLLLoss()"), loop("criterion(model(x), y)")),
     "nll function on raw scores": (loop("F.nll_loss(model(x), y)"), loop("F.cross_entropy(model(x), y)")),
     "bce on raw scores": (

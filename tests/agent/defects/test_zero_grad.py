@@ -16,7 +16,7 @@ def train(model, loader, criterion, optimizer):
         loss.backward()  # gradients
         optimizer.step()
 """
-BEFORE_AFTER = {
+BEFORE_AFTER: dict[str, tuple[Program, Program]] = {
     "plain loop": (PLAIN, PLAIN.replace("        loss.backward()", "        optimizer.zero_grad()\n        loss.backward()")),
     "on self": (
         """
