@@ -36,6 +36,8 @@ class AfterLoop:
 
     def detect(self, program: Program) -> Iterable[Finding]:
         for function in program.functions:
+            if function.name.rpartition(".")[2] in ("forward", "__call__"):
+                continue  # a loop over layers: the last loss is that of the output
             for loop, following in _loops_with_rest(function):
                 for name, made in _losses(loop, function, program):
                     uses = list(_uses(name, following))
