@@ -10,11 +10,14 @@ from .mode_layers import ModeLayers
 from .program import Program
 from .source import Function, words
 from .training import HELD_OUT_WORDS, backwards, has_call, is_backward, mentions, model_calls, trains
-from .training_mode import restoring_edits
+from .training_mode import calls_train, restoring_edits
 
 JUDGING = HELD_OUT_WORDS | {"accuracy", "score", "predict", "prediction", "predictions", "infer", "inference"}
 """Words in the name of a function, or of a script, that evaluates."""
-NOT_JUDGING = frozenset("train training loss step adversarial attack saliency grad gradients optimize".split())
+NOT_JUDGING = frozenset(
+    "train training loss step adversarial attack saliency grad gradients optimize update bn calibrate recalibrate swa ema "
+    "mc dropout uncertainty init warmup profile summary shape shapes flops target teacher momentum forward".split()
+)
 NO_GRAD = ("no_grad", "inference_mode", "set_grad_enabled")
 
 
@@ -70,7 +73,7 @@ def evaluations(program: Program) -> Iterator[Evaluation]:
 
 def _whole(function: Function, call: ast.Call, model: ast.expr, layers: ModeLayers, program: Program) -> Evaluation:
     around = [function, *_around(function, program)]
-    eval_is_called = any(sets_eval(f.everything) for f in around) or any(
+    eval_is_called = any(sets_eval(f.everything) for f in [*around, *_setters(around, program)]) or any(
         sets_eval(f.everything) for c in function.calls for f in program.reach(c, function)
     )
     no_grad = any(_is_decorated(f) or _without_grad(f.everything) for f in around)
@@ -80,7 +83,7 @@ def _whole(function: Function, call: ast.Call, model: ast.expr, layers: ModeLaye
         call,
         ast.unparse(model),
         None,
-        not eval_is_called and layers.matter(model, function),
+        not eval_is_called and not calls_train(function.own) and layers.matter(model, function),
         not no_grad and not needs_grad,
     )
 
@@ -96,7 +99,20 @@ def _around(function: Function, program: Program) -> list[Function]:
             f for f in function.source.functions if f.owner is function.owner and f.name.endswith(("load", "_model"))
         ]
     callers.append(function.source.functions[0])
+    if not isinstance(function.node, ast.Module):
+        for decorator in function.node.decorator_list:
+            call = decorator if isinstance(decorator, ast.Call) else ast.Call(decorator, [], [])
+            callers += program.callees(call, function)
     return callers
+
+
+def _setters(around: list[Function], program: Program) -> Iterator[Function]:
+    """What the callers call to make the model or to set its mode; other evaluations set it for themselves."""
+    for caller in around[1:]:
+        for call in caller.calls:
+            for callee in program.callees(call, caller):
+                if callee not in around and not any(True for _ in model_calls(callee, program)):
+                    yield callee
 
 
 def _loops(function: Function, layers: ModeLayers, program: Program) -> Iterator[Evaluation]:
@@ -142,13 +158,25 @@ def _judges(function: Function, program: Program) -> bool:
     own = function.words
     if not own or own & {"main", "run", "cli"}:
         own = stem
-    if not own & JUDGING or own & NOT_JUDGING or trains(function):
+    if own & NOT_JUDGING or trains(function):
+        return False
+    if not own & JUDGING and not has_call(function.own, "load_state_dict") and not _answers(function, program):
         return False
     if not own & (HELD_OUT_WORDS | {"accuracy"}) and any(
         is_backward(n) for c, _ in program.callers(function) for n in c.own
     ):
         return False  # its result may be what is differentiated
     return not any(is_backward(n) for c in function.calls for f in program.reach(c, function, 1) for n in f.own)
+
+
+def _answers(function: Function, program: Program) -> bool:
+    """Whether a function applies a model without gradients, and no training uses what it returns."""
+    without = _is_decorated(function) or any(
+        _without_grad(item.context_expr for item in node.items) for node in function.own if isinstance(node, ast.With)
+    )
+    if not without or not function.name or function.words & NOT_JUDGING:
+        return False
+    return not any(is_backward(n) for caller, _ in program.callers(function) for n in caller.own)
 
 
 def _is_model_method(function: Function, program: Program) -> bool:

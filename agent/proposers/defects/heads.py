@@ -35,12 +35,17 @@ class Ending:
         if self.kind == "linear":
             return None
         if self.inner is not None:
+            assigned = self.function.source.statement(self.node)
+            if ast.unparse(assigned) == f"{ast.unparse(self.inner)} = {ast.unparse(self.node)}":
+                return self.function.edit("delete_statement", **self.function.anchor(assigned))
             return self.function.replace(self.node, self.function.source.segment(self.inner))
         statement = self.function.source.parents[self.node]
         if isinstance(statement, ast.Call) and called_name(statement) == "append":
             return self.function.edit(
                 "delete_statement", **self.function.anchor(self.function.source.statement(statement))
             )
+        if isinstance(statement, ast.Tuple):
+            return self.function.edit("remove_argument", argument=ast.unparse(statement))  # ("name", layer)
         text = ast.unparse(self.node)
         holders = [n for n in self.function.everything if isinstance(n, ast.Call | ast.List | ast.Tuple)]
         same = [e for n in holders for e in _elements(n) if ast.unparse(e) == text]
@@ -65,7 +70,9 @@ class Heads:
             return None
         if isinstance(node, ast.Name):
             value = function.last_value(node.id, node.lineno)
-            return self.of(value, function, depth - 1) if value is not None else None
+            if value is None or _is_conditional(value, node, function):
+                return None
+            return self.of(value, function, depth - 1)
         if (
             isinstance(node, ast.Subscript)
             and isinstance(node.value, ast.Call)
@@ -102,6 +109,8 @@ class Heads:
         self, call: ast.Call, target: ast.expr, function: Function, depth: int, index: object
     ) -> Ending | None:  # fmt: skip
         """The ending of `target(...)`, whatever layer, container, model or method `target` is."""
+        if ast.unparse(target) == "self" and function.owner is not None:
+            return self._of_class((function.owner, function.source), depth - 1, index)
         layers = [(target, function)] if isinstance(target, ast.Call) else list(self._program.values(target, function))
         endings: list[Ending] = []
         for layer, home in layers:
@@ -190,6 +199,16 @@ class Heads:
         """The one model of the program that is no part of another; None when there are more."""
         whole = self._program.whole_models
         return whole[0] if len(whole) == 1 else None
+
+
+def _is_conditional(value: ast.expr, use: ast.expr, function: Function) -> bool:
+    """Whether a name was given this value under a condition that the use does not stand under."""
+    parents = function.source.parents
+    # An element of an unpacked call has no place of its own.
+    node: ast.AST = value if value in parents or not isinstance(value, ast.Subscript) else value.value
+    conditions = [above for above in function.source.ancestors(node) if isinstance(above, ast.If | ast.Try | ast.Match)]
+    around = set(function.source.ancestors(use))
+    return any(condition not in around for condition in conditions)
 
 
 def out_features(layer: ast.Call, function: Function) -> ast.expr | None:

@@ -23,7 +23,7 @@ from ...proposal import Edit, Evidence
 from .base import Finding
 from .preprocessing import FITS, fits, is_held_out, is_restored
 from .program import Program, called_name, receiver
-from .source import Function
+from .source import Function, words
 from .training import HELD_OUT_WORDS, TRAIN_WORDS, backwards
 
 PREDICTING = HELD_OUT_WORDS | frozenset("predict prediction predictions infer inference score transform".split())
@@ -40,11 +40,12 @@ class RefittedPreprocessing:
             for call, owner in found:
                 fitted = _fitted_before(function, call, owner, found, program)
                 edit = _edit(function, call, fitted) if fitted else None
-                if edit is not None:
-                    yield self._finding(function, call, owner, edit)
+                edits = (edit,) if edit is not None else _named(function, call, owner, found)
+                if edits:
+                    yield self._finding(function, call, owner, edits)
 
-    def _finding(self, function: Function, call: ast.Call, owner: ast.expr, edit: Edit) -> Finding:
-        text = ast.unparse(owner)
+    def _finding(self, function: Function, call: ast.Call, owner: ast.expr, edits: tuple[Edit, ...]) -> Finding:
+        text = called_name(owner) if isinstance(owner, ast.Call) else ast.unparse(owner)
         return Finding(
             self.name,
             function.source.path,
@@ -52,7 +53,7 @@ class RefittedPreprocessing:
             function.name,
             f"Apply {text} as fitted in training; do not fit it again"[:72],
             f"{text} is fitted again to the data to be judged, which is then transformed otherwise than the training data was.",
-            (edit,),
+            edits,
             (Evidence(function.source.path, call.lineno, "fitted again here"),),
         )
 
@@ -77,6 +78,26 @@ def _fitted_before(
     if not function.words & PREDICTING:
         return ""
     return text if _kept_on_self(function, owner, program) or _given_fitted(function, owner, program) else ""
+
+
+def _named(
+    function: Function, call: ast.Call, owner: ast.expr, found: list[tuple[ast.Call, ast.expr]]
+) -> tuple[Edit, ...]:
+    """`Scaler().fit_transform(x_train)` and the same of `x_test`: one scaler, given a name."""
+    source, name = function.source, (words(called_name(owner)) if isinstance(owner, ast.Call) else ("",))[-1]
+    same = [c for c, other in found if ast.unparse(other) == ast.unparse(owner) and c.lineno < call.lineno]
+    taken = any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(source.tree))
+    first = source.statement(same[0]) if len(same) == 1 else None
+    if not name or taken or first is None or not is_held_out(call.args[0]) or is_held_out(same[0].args[0]):
+        return ()
+    if called_name(same[0]) != "fit_transform" or called_name(call) != "fit_transform":
+        return ()
+    # The later one first: a replaced expression changes which one is the second.
+    return (
+        function.replace(call, f"{name}.transform({source.segment(call.args[0])})"),
+        function.insert(f"{name} = {source.segment(owner)}", "before", first),
+        function.replace(same[0], f"{name}.fit_transform({source.segment(same[0].args[0])})"),
+    )
 
 
 def _class_of(node: ast.expr, function: Function, program: Program) -> str:

@@ -132,12 +132,23 @@ def _is_used_besides(name: str, loss: Loss, ending: Ending) -> bool:
 
 def _at_the_loss(loss: Loss, ending: Ending) -> tuple[Edit, ...]:
     """The loss takes what the activation was applied to; the activation and its other uses stay."""
-    if not isinstance(ending.inner, ast.Name) or not loss.call.args:
+    if not loss.call.args:
         return ()
+    source = loss.function.source
+    if not isinstance(ending.inner, ast.Name):
+        if (ending.kind, loss.kind) != ("softmax", "cross_entropy"):
+            return ()
+        # Cross entropy of the logarithm of probabilities is that of the logits.
+        text, output = source.segment(loss.call), source.segment(loss.output)
+        func = source.segment(loss.call.func)
+        return (
+            loss.function.replace(
+                loss.call, func + text[len(func) :].replace(output, f"{output}.clamp_min(1e-9).log()", 1)
+            ),
+        )
     assigned = [line for line, _ in loss.function.assignments(ending.inner.id)]
     if any(ending.node.lineno <= line < loss.call.lineno for line in assigned):
         return ()
-    source = loss.function.source
     func, rest = source.segment(loss.call.func), source.segment(loss.call)
     text = rest[len(func) :].replace(source.segment(loss.output), ending.inner.id, 1)
     return (loss.function.replace(loss.call, func + text),)

@@ -51,10 +51,12 @@ def stepped_optimizer(node: ast.AST, function: Function, program: Program) -> as
 
 
 def is_optimizer(node: ast.expr, function: Function, program: Program) -> bool:
-    last = words(ast.unparse(node))[-1:]
-    if any(word in ("scheduler", "sched", "env", "profiler", "prof") for word in words(ast.unparse(node))):
+    named = words(ast.unparse(node))
+    if any(word in ("scheduler", "sched", "env", "profiler", "prof") for word in named):
         return False
-    if last and last[0].startswith("opt"):
+    if any(word.startswith("optim") or word in ("opt", "opts") for word in named) or (
+        named[-1:] and named[-1].startswith("opt")
+    ):
         return True
     values = program.values(node, function)
     return any(isinstance(v, ast.Call) and ".optim." in f".{f.source.full(v.func)}" for v, f in values)

@@ -25,7 +25,10 @@ from .program import Program, called_name, keyword_of
 from .source import Function, Loop, words
 from .training import HELD_OUT_WORDS, TRAIN_WORDS, backwards, is_backward, mentions
 
-SEQUENCE_WORDS = frozenset("bptt seq sequence block context window stride hidden state stream chunk horizon".split())
+SEQUENCE_WORDS = frozenset(
+    "bptt seq sequence sequences series time timeseries block context window windows stride hidden state stream chunk "
+    "horizon".split()
+)
 SHUFFLING = frozenset(
     "shuffle randperm permutation permute randint choice sample sampler multinomial rand random shuffled perm".split()
 )
@@ -103,6 +106,10 @@ def _trains_on(call: ast.Call, function: Function, program: Program) -> bool:
     if mentions(data, HELD_OUT_WORDS | {"infer", "predict"}):
         return False
     target = _assigned_to(call, function)
+    if keyword_of(call, "shuffle") is not None and any(
+        mentions(node, SEQUENCE_WORDS) for node in (data, target) if node is not None
+    ):
+        return False  # said so, and the order may matter
     if target is not None and mentions(target, HELD_OUT_WORDS | {"infer", "predict", "extract"}):
         return False
     if function.words & NOT_TRAINING:

@@ -35,9 +35,15 @@ class MissingZeroGrad:
             if not made or not stepped or program.is_framework(function):
                 continue
             step, optimizer = stepped[0]
-            if _is_engine(made, optimizer) or _clears(function, made, step, program):
+            if _is_engine(made, optimizer):
                 continue
-            yield self._finding(function, made, step, optimizer)
+            if not _clears(function, made, step, program):
+                yield self._finding(function, made, step, optimizer)
+                continue
+            for step, optimizer in _forgotten(function, stepped):
+                before = [call for call in made if call.lineno < step.lineno]
+                if before:
+                    yield self._finding(function, before[-1:], step, optimizer)
 
     def _finding(self, function: Function, made: list[ast.Call], step: ast.Call, optimizer: ast.expr) -> Finding:
         text = ast.unparse(optimizer)
@@ -67,6 +73,19 @@ def _edits(function: Function, made: list[ast.Call], step: ast.Call, optimizer: 
         return (function.insert(clear, "before", first),)
     # Steps every few batches, or inside a `with`: cleared once used.
     return (function.insert(clear, "after", stepping),)
+
+
+def _forgotten(function: Function, stepped: list[tuple[ast.Call, ast.expr]]) -> list[tuple[ast.Call, ast.expr]]:
+    """Optimizers that step but are not cleared where others that step are, each by its own name."""
+    cleared: set[str] = set()
+    for node in function.everything:
+        if is_zero_grad(node):
+            target = receiver(node) if isinstance(node, ast.Call) else None
+            cleared.add(ast.unparse(target) if target is not None else "")
+    names = {ast.unparse(optimizer) for _, optimizer in stepped}
+    if len(names) < 2 or not cleared <= names:
+        return []
+    return [(call, optimizer) for call, optimizer in stepped if ast.unparse(optimizer) not in cleared]
 
 
 def _is_engine(made: list[ast.Call], optimizer: ast.expr) -> bool:

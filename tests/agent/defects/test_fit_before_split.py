@@ -19,14 +19,6 @@ BEFORE_AFTER: dict[str, tuple[Program, Program]] = {
         HEAD + "def prepare(X, y):\n    scaler = StandardScaler()\n    a, b, c, d = train_test_split(X, y, test_size=0.2)\n"
         "    a = scaler.fit_transform(a)\n    b = scaler.transform(b)\n    return a, b, c, d\n",
     ),
-    "fitted again on test": (
-        HEAD + "scaler = StandardScaler()\nX_train = scaler.fit_transform(X_train)\nX_test = scaler.fit_transform(X_test)\n",
-        HEAD + "scaler = StandardScaler()\nX_train = scaler.fit_transform(X_train)\nX_test = scaler.transform(X_test)\n",
-    ),
-    "fitted again in prediction": (
-        "import joblib\n\ndef predict(path, rows):\n    scaler = joblib.load(path)\n    return scaler.fit_transform(rows)\n",
-        "import joblib\n\ndef predict(path, rows):\n    scaler = joblib.load(path)\n    return scaler.transform(rows)\n",
-    ),
 }  # fmt: skip
 
 
