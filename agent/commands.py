@@ -6,6 +6,7 @@ from typing import TypedDict, Unpack
 
 import click
 
+from ..evals.compare import compare
 from ..evals.ledger import Ledger
 from ..evals.trial import Arm
 from ..targets.errors import UsageError
@@ -14,6 +15,7 @@ from .lab import Options
 from .live import make_view
 from .policy import SEARCH_ARMS
 from .session import ledger_at, open_review, prepare_home, resume_run, start_run
+from .verdict_view import verdict_table
 
 NO_SANDBOX = "unconfined"
 
@@ -41,16 +43,22 @@ def run_target(
     home = prepare_home(home)
     with make_view(json=as_json) as view:
         if resume is not None:
-            return resume_run(known_run(existing_ledger(home), resume), home, view)
-        target = find_target(ref or "", home)
-        options = Options(
-            budget_seconds=asked.get("budget") or target.budget,
-            jobs=asked.get("jobs", 1),
-            sandbox=_sandbox(asked),
-            model=asked.get("model", ""),
-            arms=arms,
-        )
-        return start_run(ref or "", options, home, view)
+            code, run_id = resume_run(known_run(existing_ledger(home), resume), home, view)
+        else:
+            target = find_target(ref or "", home)
+            options = Options(
+                budget_seconds=asked.get("budget") or target.budget,
+                jobs=asked.get("jobs", 1),
+                sandbox=_sandbox(asked),
+                model=asked.get("model", ""),
+                arms=arms,
+            )
+            code, run_id = start_run(ref or "", options, home, view)
+    if code == 0 and not as_json:
+        from rich.console import Console
+
+        Console().print(verdict_table(compare(ledger_at(home), run_id)))
+    return code
 
 
 def review_branch(

@@ -61,9 +61,11 @@ def prepare_home(home: Path) -> Path:
     return home
 
 
-def start_run(ref: str, options: Options, home: Path, view: LiveView) -> int:
-    """A new run from target to report; the exit code."""
-    return _drive(_new_lab(ref, options, (home, view)), resumed=False)
+def start_run(ref: str, options: Options, home: Path, view: LiveView) -> tuple[int, str]:
+    """A new run from target to report; the exit code and the run's id."""
+    lab = _new_lab(ref, options, (home, view))
+    with _only_one(lab.folder):
+        return _drive(lab, resumed=False), lab.run_id
 
 
 @contextmanager
@@ -99,7 +101,7 @@ def _new_lab(ref: str, options: Options, place: tuple[Path, LiveView]) -> Lab:
     return _lab(run_id, target, options, (checkout, ledger, runner), place)
 
 
-def resume_run(run_id: str, home: Path, view: LiveView) -> int:
+def resume_run(run_id: str, home: Path, view: LiveView) -> tuple[int, str]:
     """Goes on with an interrupted run: no finished trial is repeated, none is lost.
 
     Raises:
@@ -124,7 +126,9 @@ def resume_run(run_id: str, home: Path, view: LiveView) -> int:
         target = target.model_copy(update={"commit": record.commit})
         checkout.close()
         checkout = Checkout.open(target, home)
-    return _drive(_lab(run_id, target, options, (checkout, ledger, runner), (home, view)), resumed=True)
+    with _only_one(home / "runs" / run_id):
+        lab = _lab(run_id, target, options, (checkout, ledger, runner), (home, view))
+        return _drive(lab, resumed=True), run_id
 
 
 def _lab(
@@ -142,7 +146,9 @@ def _lab(
         (folder / name).mkdir(parents=True, exist_ok=True)
     pristine = folder / "pristine"
     if not pristine.exists():
-        checkout.materialise(checkout.base, pristine)
+        whole = folder / "scratch" / "pristine"  # renamed when it is all there: half an evaluator is none
+        checkout.materialise(checkout.base, whole)
+        whole.rename(pristine)
     interpreter = environments.find(target.environment.python, target.environment.hide)
     judge = Judge(target, runner, interpreter, pristine, folder / "scratch", folder / "models")
     journal = Journal(ledger, run_id)
@@ -157,7 +163,7 @@ def _lab(
 def _drive(lab: Lab, *, resumed: bool) -> int:
     ledger, run_id = lab.journal.ledger, lab.run_id
     try:
-        with _only_one(lab.folder), _terminated_like_interrupted():
+        with _terminated_like_interrupted():
             ledger.set_status(run_id, "running")
             _announce(lab, resumed)
             drive(lab, lab.folder / "checkpoints.db")
@@ -233,6 +239,7 @@ def _fingerprint(target: Target) -> str:
 @contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
     """One process a run; the lock goes with the process, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
