@@ -39,6 +39,8 @@ class Seconds(click.ParamType[float]):
             seconds = duration(str(value))
         except ValueError as error:
             self.fail(f"{value!r} is not {error}", param, ctx)
+        if not seconds:
+            self.fail(f"{value!r} is no time at all", param, ctx)
         return float(cast(float, seconds))
 
 
