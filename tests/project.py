@@ -7,7 +7,6 @@ import json
 import random
 import subprocess
 from pathlib import Path
-from typing import Any
 
 TRAIN = '''"""Trains the classifier: train.py DATA OUT SEED."""
 

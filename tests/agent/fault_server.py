@@ -63,7 +63,11 @@ def fault_server() -> Iterator[FaultServer]:
                 server.closing.wait()
                 return
             self.send_response(reply.status)
-            for name, value in {**reply.headers, "Content-Length": str(len(reply.body)), "Content-Type": "application/json"}.items():
+            for name, value in {
+                **reply.headers,
+                "Content-Length": str(len(reply.body)),
+                "Content-Type": "application/json",
+            }.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(reply.body)
