@@ -59,6 +59,11 @@ def _exits(command: F) -> F:
             sys.exit(130)
         except BrokenPipeError:
             sys.exit(0)
+        except OSError as error:  # a full disk, a folder nobody may write: not a bug, so no traceback
+            place = f"{error.filename}: " if error.filename else ""
+            line = " ".join(f"{place}{error.strerror or error}".split())
+            click.echo(f"branchlab: {line}; fix: free space or rights there, then `branchlab doctor`", err=True)
+            sys.exit(BranchlabError.exit_code)
         sys.exit(code or 0)
 
     return cast(F, run)

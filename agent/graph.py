@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..targets.errors import LedgerError
 from .lab import Lab
 from .nodes.attempting import branch, check
 from .nodes.finishing import confirm, report, seal
@@ -53,14 +54,24 @@ def build(lab: Lab, checkpointer: Any) -> "CompiledStateGraph[State, Any, State,
 
 
 def drive(lab: Lab, checkpoints: Path) -> None:
-    """Runs the graph to its end, from its last checkpoint where there is one."""
+    """Runs the graph to its end, from its last checkpoint where there is one.
+
+    Raises:
+        LedgerError: the checkpoints cannot be read or written; every finished trial is in the ledger all the same.
+    """
     import sqlite3
     from contextlib import closing
 
     from langgraph.checkpoint.sqlite import SqliteSaver
 
     config: Any = {"configurable": {"thread_id": lab.run_id}, "recursion_limit": 1_000_000}
-    with closing(sqlite3.connect(checkpoints, check_same_thread=False)) as connection:
-        graph = build(lab, SqliteSaver(connection))
-        begun = graph.get_state(config).next
-        graph.invoke(None if begun else IDLE, config, durability="sync")
+    try:
+        with closing(sqlite3.connect(checkpoints, check_same_thread=False)) as connection:
+            graph = build(lab, SqliteSaver(connection))
+            begun = graph.get_state(config).next
+            graph.invoke(None if begun else IDLE, config, durability="sync")
+    except sqlite3.Error as error:
+        raise LedgerError(
+            "the run's checkpoints cannot be used", where=str(checkpoints), found=str(error),
+            fix=f"free the disk, then branchlab run --resume {lab.run_id}",
+        ) from error  # fmt: skip

@@ -17,10 +17,11 @@ from typing import Any
 
 from ..evals.judge import Judge
 from ..evals.ledger import Ledger, RunRecord
+from ..evals.rows import RunStatus
 from ..sandbox import backends, environments
 from ..sandbox.runner import Runner
 from ..targets.checkout import Checkout
-from ..targets.errors import BranchlabError, BudgetError, ModelError, UsageError
+from ..targets.errors import BranchlabError, BudgetError, LedgerError, ModelError, UsageError
 from ..targets.find import find_target
 from ..targets.scope import check_scope
 from ..targets.target import Target
@@ -98,7 +99,11 @@ def _new_lab(ref: str, options: Options, place: tuple[Path, LiveView]) -> Lab:
     run_id = f"{target.name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
     settings = _settings(target, options, checkout, runner, ref)
     ledger.start_run(RunRecord(run_id, target.name, checkout.base, time.time(), settings=settings))
-    return _lab(run_id, target, options, (checkout, ledger, runner), place)
+    try:
+        return _lab(run_id, target, options, (checkout, ledger, runner), place)
+    except (OSError, BranchlabError) as error:
+        _set_status(ledger, run_id, "failed", str(error))
+        raise
 
 
 def resume_run(run_id: str, home: Path, view: LiveView) -> tuple[int, str]:
@@ -169,21 +174,27 @@ def _drive(lab: Lab, *, resumed: bool) -> int:
             drive(lab, lab.folder / "checkpoints.db")
         return 0
     except KeyboardInterrupt:
-        ledger.set_status(run_id, "interrupted", "interrupted by the user")
+        _set_status(ledger, run_id, "interrupted", "interrupted by the user")
         lab.say(RunFinished(run_id, "interrupted", f"interrupted; go on with: branchlab run --resume {run_id}"))
         return INTERRUPTED
-    except ModelError as error:
-        ledger.set_status(run_id, "interrupted", str(error))
+    except (ModelError, OSError, LedgerError) as error:
+        _set_status(ledger, run_id, "interrupted", str(error))
         lab.say(Note(f"go on with: branchlab run --resume {run_id}"))
         raise
     except BudgetError as error:
         ledger.set_status(run_id, "budget_exhausted", str(error))
         raise
     except BranchlabError as error:
-        ledger.set_status(run_id, "failed", str(error))
+        _set_status(ledger, run_id, "failed", str(error))
         raise
     finally:
         lab.close()
+
+
+def _set_status(ledger: Ledger, run_id: str, status: RunStatus, reason: str) -> None:
+    """Writes why a run stopped, where the ledger still takes it: on a full disk the first error is the one to show."""
+    with suppress(LedgerError):
+        ledger.set_status(run_id, status, reason)
 
 
 def _announce(lab: Lab, resumed: bool) -> None:
