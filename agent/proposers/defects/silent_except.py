@@ -31,8 +31,9 @@ _DATA = frozenset(
     "load loads read parse parser json csv parquet dataset data decode tokenize rows row sample samples features label labels".split()
 )
 _MODEL = frozenset(
-    "predict generate completion completions chat invoke forward fit transform embed embedding infer inference model llm".split()
+    "predict generate completion completions chat invoke forward fit embed embedding infer inference".split()
 )
+_MODELS = frozenset({"model", "net", "llm", "classifier"})
 _TOLERANT = frozenset(
     "try safe maybe optional is has can check supports available close cleanup clean shutdown stop teardown exit del "
     "version git device cuda gpu terminal tty font plot port probe detect guess".split()
@@ -124,7 +125,7 @@ def _kind(node: ast.Try, function: Function) -> str:
         return ""
     if _METRIC & (function.words | names):
         return "scoring"
-    if _MODEL & names:
+    if _MODEL & names or _MODELS & {called_name(call) for call in calls}:
         return "the model's call"
     return "loading" if _DATA & names or {"load", "read", "parse"} & function.words else ""
 
