@@ -105,7 +105,7 @@ class Lab:
 
     def in_flight(self) -> dict[Arm, float]:
         """Expected charges of the trials now in the slots."""
-        cost = self.the_plan.run_seconds * len(self.target.seeds.search)
+        cost = self.the_plan.trial_seconds
         return {arm: cost * sum(a == arm for a in self.started.values()) for arm in self.started.values()}
 
     @property

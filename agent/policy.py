@@ -28,6 +28,8 @@ class Plan:
     confirm_seeds: tuple[int, ...]
     run_seconds: float
     """One run of the untouched code, measured."""
+    trial_seconds: float
+    """What a search trial is expected to cost: a run for each search seed."""
 
 
 def make_plan(
@@ -56,7 +58,7 @@ def make_plan(
     seeds = tuple(confirm_seeds)[: max(FEWEST_CONFIRM_SEEDS, affordable)]
     searching = sum(1 - EDITS_PART if arm == "edits+tuner" and "edits" in arms else 1 for arm in arms)
     share = (total - spent - len(seeds) * per_seed) / searching
-    return Plan(total, share, seeds, run_seconds)
+    return Plan(total, share, seeds, run_seconds, per_trial * run_seconds)
 
 
 def next_arm(
@@ -64,10 +66,10 @@ def next_arm(
 ) -> Arm | None:
     """The ready arm that has used least, so that arms meet the machine's good and bad minutes alike.
 
-    An arm is done when its next run is expected to go over its share.
+    An arm is done when its next trial is expected to go over its share.
     """
     used = {arm: charged.get(arm, 0.0) + in_flight.get(arm, 0.0) for arm in ready}
-    able = [arm for arm in SEARCH_ARMS if arm in used and used[arm] + plan.run_seconds <= plan.share]
+    able = [arm for arm in SEARCH_ARMS if arm in used and used[arm] + plan.trial_seconds <= plan.share]
     return min(able, key=lambda arm: used[arm], default=None)
 
 

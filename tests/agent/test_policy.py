@@ -39,7 +39,7 @@ def test_a_budget_too_small_says_how_much_is_needed() -> None:
 
 
 def test_the_arm_that_used_least_is_next_and_a_spent_arm_never() -> None:
-    plan = Plan(1000, 100, CONFIRM, 10)
+    plan = Plan(1000, 100, CONFIRM, 5, 10)
     used: dict[Arm, float] = {"random": 50, "tuner": 40, "edits": 95}
     assert next_arm(used, {}, set(SEARCH_ARMS), plan) == "edits+tuner"
     assert next_arm(used, {"tuner": 20}, {"random", "tuner", "edits"}, plan) == "random"
