@@ -31,7 +31,13 @@ class InsertStatement:
 
 
 def _beside(old: cst.BaseStatement, new: list[cst.BaseStatement], where: str) -> list[cst.BaseStatement]:
-    return [*new, old] if where == "before" else [old, *new]
+    if where == "after":
+        return [old, *new]
+    # Blank lines stay above both; a comment stays with the statement it is about.
+    lines = list(getattr(old, "leading_lines", ()))
+    blank = next((i for i, line in enumerate(lines) if line.comment is not None), len(lines))
+    first = new[0].with_changes(leading_lines=[*lines[:blank], *getattr(new[0], "leading_lines", ())])
+    return [first, *new[1:], old.with_changes(leading_lines=lines[blank:])]
 
 
 def _at_end(place: Place, new: list[cst.BaseStatement], where: str) -> Place:

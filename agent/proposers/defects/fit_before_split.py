@@ -154,7 +154,7 @@ def _edits(steps: list[Step], place: int, split: Split, function: Function) -> t
             return ()
         text = source.segment(owner)
         if isinstance(owner, ast.Call):
-            text = words(called_name(owner))[-1]
+            text = (words(called_name(owner)) or ("",))[-1]
             if any(isinstance(n, ast.Name) and n.id == text for n in ast.walk(source.tree)) or not text.isidentifier():
                 return ()
             lines.append(f"{text} = {source.segment(owner)}")

@@ -68,7 +68,7 @@ class Program:
     def callees(self, call: ast.Call, function: Function) -> list[Function]:
         """Functions of the program that a call may reach; empty when too many share the name."""
         name = called_name(call)
-        found = self._by_name.get(name, [])
+        found = self._by_name.get(name, []) if not self._is_foreign(call.func, function.source) else []
         if isinstance(call.func, ast.Name):
             found = [f for f in found if f.owner is None]
             found = [f for f in found if f.source is function.source] or self._imported(found, function.source, name)
@@ -77,6 +77,17 @@ class Program:
         ):
             found = [f for f in found if f.owner is function.owner] or [f for f in found if f.owner is not None]
         return found if len(found) <= MAX_DEFINERS else []
+
+    def _is_foreign(self, func: ast.expr, source: Source) -> bool:
+        """Whether a call is of something in an imported package that is not of the program: `torch.load(...)`."""
+        root = func
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        if root is func or not isinstance(root, ast.Name) or root.id not in source.aliases:
+            return False
+        module = source.aliases[root.id].lstrip(".")
+        homes = (module, module.rpartition(".")[0])
+        return not any(home and self._modules.file_of(home, source.path) for home in homes)
 
     def _imported(self, found: list[Function], source: Source, name: str) -> list[Function]:
         full = source.aliases.get(name)
@@ -93,6 +104,11 @@ class Program:
         if name == "__init__" and function.owner is not None:
             return self._calls_by_name.get(function.owner.name, [])
         calls = self._calls_by_name.get(name, [])
+        if len(self._by_name.get(name, ())) > MAX_DEFINERS:
+            if function.owner is not None:
+                return []
+            here = function.source
+            calls = [(f, c) for f, c in calls if f.source is here or name in f.source.aliases]
         return [(f, c) for f, c in calls if f is not function and function in self.callees(c, f)]
 
     def reach(self, call: ast.Call, function: Function, depth: int = 2) -> list[Function]:

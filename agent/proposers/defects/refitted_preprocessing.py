@@ -84,7 +84,8 @@ def _named(
     function: Function, call: ast.Call, owner: ast.expr, found: list[tuple[ast.Call, ast.expr]]
 ) -> tuple[Edit, ...]:
     """`Scaler().fit_transform(x_train)` and the same of `x_test`: one scaler, given a name."""
-    source, name = function.source, (words(called_name(owner)) if isinstance(owner, ast.Call) else ("",))[-1]
+    source = function.source
+    name = (words(called_name(owner)) or ("",))[-1] if isinstance(owner, ast.Call) else ""
     same = [c for c, other in found if ast.unparse(other) == ast.unparse(owner) and c.lineno < call.lineno]
     taken = any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(source.tree))
     first = source.statement(same[0]) if len(same) == 1 else None

@@ -79,3 +79,15 @@ def test_tests_of_the_project_are_left_alone() -> None:
     text = b"def train(model, loader, opt):\n    for b in loader:\n        model(b).backward()\n        opt.step()\n"
     assert find_defects(CodeMap("0" * 40, {"tests/test_train.py": text, "conftest.py": text})) == ()
     assert len(find_defects(CodeMap("0" * 40, {"train.py": text}))) == 1
+
+
+def test_the_mended_project_does_what_the_clean_one_does(faulty: CodeMap) -> None:
+    edits = [edit for finding in find_defects(faulty) for edit in finding.edits]
+    mended = {file: data.decode() for file, data in {**faulty.sources, **apply_edits(faulty.sources, edits)}.items()}
+    clean = {file: data.decode() for file, data in code_of(TARGETS / "digits_clean/repo").sources.items()}
+    assert mended["predict.py"] == clean["predict.py"]
+    assert mended["model.py"].partition("def __init__")[2] == clean["model.py"].partition("def __init__")[2]
+    # Cleared right before backward, or at the start of the pass: the same gradients.
+    clear = "        optimizer.zero_grad()\n"
+    assert mended["train.py"].replace(clear, "") == clean["train.py"].replace(clear, "")
+    assert clear + "        loss.backward()\n" in mended["train.py"]
