@@ -40,7 +40,7 @@ class MissingZeroGrad:
             if not _clears(function, made, step, program):
                 yield self._finding(function, made, step, optimizer)
                 continue
-            for step, optimizer in _forgotten(function, stepped):
+            for step, optimizer in _forgotten(function, stepped, program):
                 before = [call for call in made if call.lineno < step.lineno]
                 if before:
                     yield self._finding(function, before[-1:], step, optimizer)
@@ -75,7 +75,9 @@ def _edits(function: Function, made: list[ast.Call], step: ast.Call, optimizer: 
     return (function.insert(clear, "after", stepping),)
 
 
-def _forgotten(function: Function, stepped: list[tuple[ast.Call, ast.expr]]) -> list[tuple[ast.Call, ast.expr]]:
+def _forgotten(
+    function: Function, stepped: list[tuple[ast.Call, ast.expr]], program: Program
+) -> list[tuple[ast.Call, ast.expr]]:
     """Optimizers that step but are not cleared where others that step are, each by its own name."""
     cleared: set[str] = set()
     for node in function.everything:
@@ -83,7 +85,9 @@ def _forgotten(function: Function, stepped: list[tuple[ast.Call, ast.expr]]) -> 
             target = receiver(node) if isinstance(node, ast.Call) else None
             cleared.add(ast.unparse(target) if target is not None else "")
     names = {ast.unparse(optimizer) for _, optimizer in stepped}
-    if len(names) < 2 or not cleared <= names:
+    if len(names) < 2 or not cleared or not cleared <= names:
+        return []
+    if any(is_zero_grad(n) for call in function.calls for f in program.reach(call, function) for n in f.everything):
         return []
     return [(call, optimizer) for call, optimizer in stepped if ast.unparse(optimizer) not in cleared]
 

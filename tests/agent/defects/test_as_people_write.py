@@ -134,6 +134,8 @@ SILENT = {
         "with dist_autograd.context() as context:", "    dist_autograd.backward(context, [m(b)])", "    opt.step(context)"),
     "missing_zero_grad: both cleared by their models": "def train(g, d, opt_g, opt_d, loader):\n    for x in loader:\n        d.zero_grad()\n"
     "        d(x).backward()\n        opt_d.step()\n        g.zero_grad()\n        g(x).backward()\n        opt_g.step()\n",
+    "missing_zero_grad: both cleared by a function": HEAD + "def reset():\n    opt_d.zero_grad()\n    opt_g.zero_grad()\n\nfor x in loader:\n"
+    "    reset()\n    d(x).backward()\n    opt_d.step()\n    reset()\n    g(x).backward()\n    opt_g.step()\n",
     "evaluation_mode: dropout on purpose": NET + "@torch.no_grad()\ndef predict_mc_dropout(model, x):\n    model.train()\n"
     "    return torch.stack([model(x) for _ in range(9)])\n\ndef main(x):\n    predict_mc_dropout(Net(), x)\n",
     "evaluation_mode: a decorator": NET + "def evaluating(f):\n    def run(model, *a):\n        model.eval()\n        with torch.no_grad():\n"
