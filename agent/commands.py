@@ -14,7 +14,7 @@ from ..targets.find import find_target
 from .lab import Options
 from .live import make_view
 from .policy import SEARCH_ARMS
-from .session import ledger_at, open_review, prepare_home, resume_run, start_run
+from .session import elsewhere, ledger_at, open_review, prepare_home, resume_run, start_run
 from .verdict_view import verdict_table
 
 NO_SANDBOX = "unconfined"
@@ -46,8 +46,9 @@ def run_target(
             code, run_id = resume_run(known_run(existing_ledger(home), resume), home, view)
         else:
             target = find_target(ref or "", home)
+            budget = asked.get("budget")
             options = Options(
-                budget_seconds=asked.get("budget") or target.budget,
+                budget_seconds=seconds if (seconds := asked.get("budget")) is not None else target.budget,
                 jobs=asked.get("jobs", 1),
                 sandbox=_sandbox(asked),
                 model=asked.get("model", ""),
@@ -75,7 +76,7 @@ def review_branch(
 
 def existing_ledger(home: Path) -> Ledger:
     """The home's ledger. Raises: UsageError when nothing was ever run there."""
-    if not (home / "ledger.db").exists():
+    if not elsewhere() and not (home / "ledger.db").exists():
         raise UsageError("nothing was run here yet", where=str(home), fix="branchlab run TARGET, or another --home")
     return ledger_at(home.absolute())
 

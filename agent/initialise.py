@@ -8,7 +8,7 @@ from ..targets.checkout import Checkout
 from ..targets.errors import UsageError
 from ..targets.target import Metric, Steps, Target
 from .draft import draft_target
-from .read import read_code
+from .read_commit import read_commit
 from .session import prepare_home
 
 
@@ -32,7 +32,7 @@ def draft(path_or_url: str, home: Path, *, commit: str | None, name: str | None)
         raise UsageError("a target of this name is there already", where=str(file), fix="another --name, or delete it")
     checkout = Checkout.open(_unread(source, commit), home)
     try:
-        code = read_code(checkout.base, checkout.tree(checkout.base))
+        code = read_commit(checkout, checkout.base)
         text = draft_target(code, name, source, checkout.base)
     finally:
         checkout.close()

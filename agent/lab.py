@@ -22,10 +22,9 @@ from .live import LiveView
 from .policy import SEARCH_ARMS, Plan, make_plan, mean_score
 from .proposal import Proposal
 from .proposers.base import Proposer
-from .read import read_code
+from .read_commit import read_commit
 from .slots import Slots
 from .tunables import find_tunables
-from .tuning_scope import entry_files
 
 TUNER_OF: dict[Arm, str] = {"random": "random", "tuner": "tpe", "edits+tuner": "tpe"}
 CALIBRATION_RUNS = 3
@@ -76,6 +75,7 @@ class Lab:
     _codes: dict[str, CodeMap] = field(default_factory=dict)
     _spaces: dict[str, dict[str, Tunable]] = field(default_factory=dict)
     _tuners: dict[Arm, Tuner] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)
     _git: threading.Lock = field(default_factory=threading.Lock)
 
     # reading
@@ -83,9 +83,7 @@ class Lab:
     def code(self, commit: str) -> CodeMap:
         """The code map of a commit, read once."""
         if commit not in self._codes:
-            sources = self.checkout.tree(commit)
-            entry = entry_files(self.target.steps.train, sources, self.target.environment.path)
-            self._codes[commit] = read_code(commit, sources, entry)
+            self._codes[commit] = read_commit(self.checkout, commit, self.target)
         return self._codes[commit]
 
     def space(self, commit: str) -> dict[str, Tunable]:
@@ -143,11 +141,15 @@ class Lab:
         return self.options.seed * len(TUNER_OF) + list(TUNER_OF).index(arm)
 
     def tell(self, trial: Trial, parent: str) -> None:
-        """Tells the arm's tuner of a trial it asked for: the mean over its seeds, or None."""
+        """Tells the arm's tuner of a trial it asked for, once: the mean over its seeds, or None."""
+        tuner = self.tuner(trial.arm, parent)  # a new one is told all of the journal, this trial included
+        if trial.id in self._told:
+            return
+        self._told.add(trial.id)
         defaults = {name: tunable.default for name, tunable in self.space(parent).items()}
         value = mean_score(trial)
         score = None if value is None else Score(self.target.metric.name, value)
-        self.tuner(trial.arm, parent).tell({**defaults, **trial.params}, score)
+        tuner.tell({**defaults, **trial.params}, score)
 
     # the rest
 

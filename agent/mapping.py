@@ -9,10 +9,9 @@ from ..targets.checkout import Checkout
 from ..targets.find import find_target
 from .map_view import map_json, render_map
 from .proposers.defects import find_defects
-from .read import read_code
+from .read_commit import read_commit
 from .session import prepare_home
 from .tunables import find_tunables
-from .tuning_scope import entry_files
 
 
 def show_map(ref: str, home: Path, *, as_json: bool) -> None:
@@ -21,9 +20,7 @@ def show_map(ref: str, home: Path, *, as_json: bool) -> None:
     target = find_target(ref, home)
     checkout = Checkout.open(target, home)
     try:
-        sources = checkout.tree(checkout.base)
-        entry = entry_files(target.steps.train, sources, target.environment.path)
-        code = read_code(checkout.base, sources, entry)
+        code = read_commit(checkout, checkout.base, target)
     finally:
         checkout.close()
     tunables, findings = find_tunables(code, target), find_defects(code)

@@ -5,10 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from ..evals.equal_compute import SEARCH_ARMS as SEARCH_ARMS
 from ..evals.trial import Arm, Trial
 from ..targets.errors import BudgetError
 
-SEARCH_ARMS: tuple[Arm, ...] = ("random", "tuner", "edits", "edits+tuner")
 EDITS_PART = 0.5
 """Of `edits+tuner`'s share: spent on edits (taken over from the edits arm), the rest on tuning their best."""
 CONFIRM_PART = 0.55
@@ -37,8 +37,8 @@ def make_plan(
 ) -> Plan:
     """Divides what is left of `total` after the baseline's runs (`spent`), equally among the search arms.
 
-    A sealed run predicts and scores without training again and is counted as a part of one. `edits+tuner` takes its edits over from `edits` without running them again, so the machine is busy
-    for only the rest of its share.
+    A sealed run predicts and scores without training again and is counted as a part of one. `edits+tuner` takes its
+    edits over from `edits` without running them again, so the machine is busy for only the rest of its share.
 
     Raises:
         BudgetError: not enough for two trials an arm and two confirmation seeds; says how much would be.

@@ -35,11 +35,17 @@ from .proposers import structured_proposers
 from .slots import Slots
 
 INTERRUPTED = 130
+NO_VERDICT = BudgetError.exit_code
 
 
 def ledger_at(home: Path) -> Ledger:
     """The home's ledger, or the database BRANCHLAB_LEDGER names."""
-    return Ledger.open(os.environ.get("BRANCHLAB_LEDGER") or f"sqlite:///{home / 'ledger.db'}")
+    return Ledger.open(elsewhere() or f"sqlite:///{home / 'ledger.db'}")
+
+
+def elsewhere() -> str:
+    """URL of a ledger outside the home, from BRANCHLAB_LEDGER; empty when it is the home's own."""
+    return os.environ.get("BRANCHLAB_LEDGER", "")
 
 
 def prepare_home(home: Path) -> Path:
@@ -172,7 +178,7 @@ def _drive(lab: Lab, *, resumed: bool) -> int:
             ledger.set_status(run_id, "running")
             _announce(lab, resumed)
             drive(lab, lab.folder / "checkpoints.db")
-        return 0
+        return NO_VERDICT if ledger.run(run_id).status == "no_signal" else 0
     except KeyboardInterrupt:
         _set_status(ledger, run_id, "interrupted", "interrupted by the user")
         lab.say(RunFinished(run_id, "interrupted", f"interrupted; go on with: branchlab run --resume {run_id}"))

@@ -96,7 +96,9 @@ def compare(ledger: Ledger, run_id: str) -> Comparison:
         direction=direction,
         arms=arms,
         edits_minus_tuner=rows.difference("edits", "tuner"),
-        equal_compute=check_equal_compute(trials, (record.settings.get("plan") or {}).get("share")),
+        equal_compute=check_equal_compute(
+            trials, (record.settings.get("plan") or {}).get("share"), record.settings.get("arms", ())
+        ),
         edits=edits,
         kinds=kind_gains(edits, proposals),
         sealed_openings=ledger.sealed_openings(run_id),

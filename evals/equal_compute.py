@@ -1,6 +1,6 @@
 """Whether the search arms were really charged the same."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -30,11 +30,13 @@ class EqualCompute:
         return self.allowed is not None and all(s <= self.allowed * (1 + self.tolerance) for s in self.seconds.values())
 
 
-def check_equal_compute(trials: Sequence[Trial], allowed: float | None = None) -> EqualCompute:
+def check_equal_compute(
+    trials: Sequence[Trial], allowed: float | None = None, arms: Collection[str] = ()
+) -> EqualCompute:
     """The spread of device seconds over the search arms, against a tenth of them, or two trials where these are longer:
-    an arm stops between trials, never inside one."""
+    an arm stops between trials, never inside one. One of `arms` that tried nothing has used nothing."""
     searched = [t for t in trials if t.phase == "search" and t.arm in SEARCH_ARMS]
-    seconds: dict[Arm, float] = {}
+    seconds: dict[Arm, float] = {arm: 0.0 for arm in SEARCH_ARMS if searched and arm in arms}
     for trial in searched:
         seconds[trial.arm] = seconds.get(trial.arm, 0.0) + trial.device_seconds
     most = max(seconds.values(), default=0.0)

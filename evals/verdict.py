@@ -51,7 +51,10 @@ def _conclusion(comparison: "Comparison") -> str:
     apart = comparison.edits_minus_tuner
     if apart is None or apart.mean is None:
         better = [NAMES[arm.arm] for arm in gained if arm.gain and (arm.gain.mean or 0.0) > 0]
-        return f"{_listed(better)} beat the untouched code" if better else "a tie with the untouched code"
+        worse = [NAMES[arm.arm] for arm in gained if arm.gain and (arm.gain.mean or 0.0) < 0]
+        parts = [f"{_listed(better)} beat the untouched code"] if better else []
+        parts += [f"{_listed(worse)} did worse than the untouched code"] if worse else []
+        return _listed(parts) or "a tie with the untouched code"
     if not apart.tie:
         winner, loser = (NAMES["edits"], NAMES["tuner"]) if apart.mean > 0 else (NAMES["tuner"], NAMES["edits"])
         return f"{winner} beat {loser} by {_magnitude(apart)}"

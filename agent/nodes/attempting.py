@@ -1,5 +1,6 @@
 """A proposal on its way to a commit: applied, checked, written."""
 
+from ...evals.trial import Arm, ProposalRecord
 from ...targets.errors import OperatorError
 from ..checks import CHECKS
 from ..checks.base import Change
@@ -7,6 +8,7 @@ from ..checks.kind import prove_kind
 from ..events import ProposalRefused
 from ..lab import Lab
 from ..operators.apply import apply_edits
+from ..proposal import Kind
 from ..records import edits_of, to_proposal
 from .state import IDLE, State
 
@@ -30,9 +32,7 @@ def check(lab: Lab, state: State) -> State:
         if not verdict.passed:
             return _refuse(lab, row.id, f"refused: {question.name}: {verdict.reason}")
     kind = prove_kind(change.before, change.after, to_proposal(row).kind)
-    # Literals that moved are tuning, whoever moved them: the tuner's arm pays for the trial and may win by it.
-    arm = "tuner" if kind == "hyperparameter" and row.arm == "edits" and "tuner" in lab.options.arms else row.arm
-    lab.journal.update(row.id, kind=kind, arm=arm)
+    lab.journal.update(row.id, kind=kind, arm=_credited(lab, row, kind))
     lab.changes[row.id] = after
     return state
 
@@ -51,6 +51,15 @@ def branch(lab: Lab, state: State) -> State:
     commit = lab.checkout.commit(row.parent, changes, message, f"refs/branchlab/{lab.run_id}/{row.id}")
     lab.journal.update(row.id, commit=commit, diff=lab.checkout.diff(row.parent, commit), outcome="branched")
     return state
+
+
+def _credited(lab: Lab, row: ProposalRecord, kind: Kind) -> Arm:
+    """The arm that pays for the trial and may win by it. Literals that moved are tuning, whoever moved them: the tuner's
+    in the untouched code, and in code that was edited before, what edits and tuning come to together."""
+    if kind != "hyperparameter" or row.arm != "edits":
+        return row.arm
+    arm: Arm = "tuner" if row.parent == lab.checkout.base else "edits+tuner"
+    return arm if arm in lab.options.arms else row.arm
 
 
 def _refuse(lab: Lab, proposal_id: str, outcome: str) -> State:

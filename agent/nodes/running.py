@@ -17,6 +17,8 @@ def run(lab: Lab, state: State) -> State:
     """Hands the proposal to a slot; waits for a trial to end when the slots are full or there is no proposal."""
     proposal = state["proposal"] or (lab.orphans.pop(0) if lab.orphans else "")
     if proposal:
+        if proposal in lab.orphans:  # after a resume it can be on its way and an orphan too
+            lab.orphans.remove(proposal)
         _submit(lab, proposal)
         if not lab.slots.full:
             return State(proposal="", finished="")

@@ -49,13 +49,13 @@ def busy():
         value = (value * 1103515245 + 12345) % 2147483648
     return value
 """
-MODEL = '''def features(point):
+MODEL = """def features(point):
     return [point[0], 1.0]
 
 
 def score(weights, point):
     return sum(w * f for w, f in zip(weights, features(point)))
-'''
+"""
 PREDICT = """import json
 import pathlib
 import sys

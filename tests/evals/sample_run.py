@@ -65,8 +65,8 @@ class SampleRun:
 
     def __init__(self, ledger: Ledger, *, hostile: bool = False, gain: float = 1.0, run_id: str = RUN_ID) -> None:
         self.ledger, self.hostile, self.gain, self.run_id = ledger, hostile, gain, run_id
-        self.random = random.Random(7)  # noqa: S311
-        self._hostile = random.Random(11)  # noqa: S311
+        self.random = random.Random(7)
+        self._hostile = random.Random(11)
         self._clock = 1_770_000_000.0
 
     def write(self) -> str:

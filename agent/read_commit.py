@@ -1,0 +1,18 @@
+"""Reads one commit of a checkout, and names what was too large to look at."""
+
+from dataclasses import replace
+
+from ..targets.checkout import Checkout
+from ..targets.target import Target
+from .code_map import CodeMap, Unread
+from .read import read_code
+from .tuning_scope import entry_files
+
+
+def read_commit(checkout: Checkout, commit: str, target: Target | None = None) -> CodeMap:
+    """The code map of a commit; with a target, what its train command reaches is read first."""
+    sources = checkout.tree(commit)
+    entry = entry_files(target.steps.train, sources, target.environment.path) if target else ()
+    code = read_code(commit, sources, entry)
+    skipped = (Unread(file, "too large to be read") for file in checkout.too_large(commit))
+    return replace(code, unread=(*code.unread, *skipped))
