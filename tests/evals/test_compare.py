@@ -121,6 +121,13 @@ def test_a_tie_with_the_untouched_code_says_so(ledger: Ledger) -> None:
     assert not told.no_signal
 
 
+def test_a_reviewed_branch_that_is_worse_is_not_called_a_tie(ledger: Ledger) -> None:
+    story = Story(ledger, arms=["baseline", "review"])
+    story.confirm("baseline", BASE, 0.5)
+    story.confirm("review", "branch", 0.4, wobble=WOBBLE[::-1])
+    assert "the reviewed branch did worse than the untouched code" in story.told().verdict
+
+
 def test_nothing_confirmed_is_no_signal(ledger: Ledger) -> None:
     story = Story(ledger, arms=["baseline", "edits"])
     story.trial("baseline", "calibrate", BASE, {0: 0.5, 1: 0.5})
@@ -201,6 +208,15 @@ def test_unequal_compute_is_said_in_the_sentence_and_in_a_caveat(ledger: Ledger)
     assert told.equal_compute.spread == pytest.approx(0.5)
     assert "at unequal compute (120 to 240 device seconds)" in told.verdict
     assert any("did not use the same compute" in caveat for caveat in told.caveats)
+
+
+def test_an_arm_that_had_nothing_to_try_did_not_use_the_same_compute(ledger: Ledger) -> None:
+    story = Story(ledger, arms=["baseline", "random", "tuner", "edits"], plan={"share": 40.0})
+    for arm in ("random", "tuner"):
+        for _ in range(4):
+            story.search(arm, "c", 0.5)
+    check = story.told().equal_compute
+    assert (check.seconds["edits"], check.equal, check.within) == (0.0, False, True)
 
 
 def test_a_difference_of_one_trial_is_equal_compute(ledger: Ledger) -> None:
