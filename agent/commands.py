@@ -46,7 +46,6 @@ def run_target(
             code, run_id = resume_run(known_run(existing_ledger(home), resume), home, view)
         else:
             target = find_target(ref or "", home)
-            budget = asked.get("budget")
             options = Options(
                 budget_seconds=seconds if (seconds := asked.get("budget")) is not None else target.budget,
                 jobs=asked.get("jobs", 1),

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from ..evals.compare import Difference, difference
 from ..evals.report import write_report
@@ -80,9 +79,5 @@ def _finish(lab: Lab, result: Review) -> Review:
     ledger.set_status(lab.run_id, "done", result.sentence)
     written = write_report(ledger, lab.run_id, lab.folder)
     where = (str(written.html), str(written.markdown))
-    lab.say(RunFinished(lab.run_id, "done", result.sentence, where, ledger=_ledger_path(lab.folder)))
+    lab.say(RunFinished(lab.run_id, "done", result.sentence, where, ledger=ledger.where))
     return result
-
-
-def _ledger_path(folder: Path) -> str:
-    return str(folder.parent.parent / "ledger.db")

@@ -77,6 +77,12 @@ class Ledger:
             raise
         return ledger
 
+    @property
+    def where(self) -> str:
+        """Its file, or its URL without the password."""
+        url = self._engine.url
+        return str(url.database) if url.get_backend_name() == "sqlite" else self._where
+
     def close(self) -> None:
         self._engine.dispose()
 

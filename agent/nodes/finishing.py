@@ -49,7 +49,7 @@ def report(lab: Lab, _state: State) -> State:
             verdict=comparison.verdict,
             reports=(str(written.html), str(written.markdown)),
             branches=tuple(branches),
-            ledger=str(lab.folder.parent.parent / "ledger.db"),
+            ledger=ledger.where,
         )
     )
     return IDLE
