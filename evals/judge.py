@@ -85,6 +85,13 @@ class Judge:
             if folder and (leak := copy_within(folder, self._label_files)):
                 where = f"{self._target.home / 'target.toml'}: {name}"
                 raise TargetError("labels of a split are in it", found=leak, where=where, fix="keep labels elsewhere")
+        hidden = [folder.resolve() for folder in self._interpreter.hide]
+        for name, path in self._labels.items():
+            seen = any(path.is_relative_to(folder.resolve()) for folder in (*self._interpreter.prefixes, Path("/usr")))
+            if seen and not any(path.is_relative_to(folder) for folder in hidden):
+                where = f"{self._target.home / 'target.toml'}: splits.{name}.labels"
+                message = "labels are in a folder that every run sees"
+                raise TargetError(message, found=str(path), where=where, fix="keep labels elsewhere")
 
     @contextmanager
     def _folder(self) -> Iterator[Path]:

@@ -13,6 +13,9 @@ from pathlib import Path, PurePosixPath
 from ..targets.errors import TargetError
 from .runner import Interpreter
 
+OWN_PACKAGE = __name__.partition(".")[0]
+"""Installed from a wheel it holds the labels of the shipped targets: no run sees it."""
+
 # Asked with -I -S: no site hooks, no .pth files, nothing of the current folder runs. Without `site` the interpreter does
 # not know its virtual environment, so that part is read from pyvenv.cfg here.
 ASK = """
@@ -39,8 +42,8 @@ def find(python: str | None = None, hide: Sequence[str] = ()) -> Interpreter:
     """The interpreter `python` (a path or a command name; the one that runs this when None) and what it needs to see.
 
     Works for venv, virtualenv, uv, conda, pyenv and system installations. `hide` names folders below site-packages
-    that a run finds empty. Raises TargetError when it is not a working Python 3, when a folder to hide is not there,
-    or when showing it would show somebody's home folder.
+    that a run finds empty; this package's own is always among them. Raises TargetError when it is not a working
+    Python 3, when a folder to hide is not there, or when showing it would show somebody's home folder.
     """
     found = _ask(_locate(python))
     for prefix in found.prefixes:
@@ -109,6 +112,9 @@ def _hidden(found: _Answer, hide: Sequence[str]) -> tuple[Path, ...]:
                 where="environment.hide",
             )
         for path in present:
+            hidden |= dict.fromkeys(_shown_as(path, found.prefixes))
+    for path in (root / OWN_PACKAGE for root in roots):
+        if path.is_dir():
             hidden |= dict.fromkeys(_shown_as(path, found.prefixes))
     return tuple(hidden)
 

@@ -1,10 +1,14 @@
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from branchlab.evals.judge import Judge
 from branchlab.evals.trial import Run
 from branchlab.sandbox.fake import FakeRunner, failed, ok
+from branchlab.sandbox.runner import Interpreter
 from branchlab.targets.errors import TargetError
 
 from .toy_target import COMMIT, SAME_PROCESS, STEPS, Toy
@@ -153,6 +157,15 @@ def test_labels_in_the_training_data_are_the_users_mistake(tmp_path: Path) -> No
     toy.target = toy.target.model_copy(update={"data": "data"})
     with pytest.raises(TargetError, match=r"labels of a split.*_y\.json"):
         toy.new_judge()
+
+
+def test_labels_among_the_interpreters_folders_are_the_users_mistake(tmp_path: Path) -> None:
+    toy = Toy(tmp_path)
+    everything = Interpreter(Path(sys.executable), (tmp_path,))
+    folders = (toy.pristine, tmp_path / "scratch", tmp_path / "models")
+    with pytest.raises(TargetError, match="a folder that every run sees"):
+        Judge(toy.target, toy.runner, everything, *folders)
+    Judge(toy.target, toy.runner, replace(everything, hide=(tmp_path / "data",)), *folders)
 
 
 def test_a_missing_split_is_the_users_mistake(tmp_path: Path) -> None:

@@ -39,6 +39,13 @@ def test_an_environment_behind_a_link_is_hidden_under_both_names(tmp_path: Path)
     assert {tmp_path / "v" / inside, tmp_path / "link" / inside} <= set(found.hide)
 
 
+def test_this_package_is_hidden_where_it_is_installed(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "v")], check=True)
+    site = next((tmp_path / "v" / "lib").glob("python*/site-packages"))
+    (site / "branchlab").mkdir()
+    assert site / "branchlab" in find(str(tmp_path / "v" / "bin" / "python")).hide
+
+
 @pytest.mark.parametrize("python", ["/nowhere/python", "no-such-python", "/usr/bin/true", "/usr/bin/cat"])
 def test_what_is_no_interpreter_gets_one_line(python: str) -> None:
     with pytest.raises(TargetError) as caught:
