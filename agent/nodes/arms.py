@@ -26,6 +26,11 @@ def tuned_parent(lab: Lab) -> str | None:
     return next((row.parent for row in asked), None)
 
 
+def unchecked(lab: Lab, arm: Arm) -> str:
+    """Id of a proposal that a stop left between its row and its check; empty when there is none."""
+    return next((row.id for row in lab.journal.proposals(arm) if row.outcome == "proposed"), "")
+
+
 def record(lab: Lab, arm: Arm, proposal: Proposal) -> State:
     row = to_record(lab.run_id, arm, proposal)
     lab.journal.propose(row)

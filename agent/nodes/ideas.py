@@ -10,7 +10,7 @@ from ..policy import mean_score
 from ..proposal import Edit, Kind, Proposal
 from ..proposers.base import Proposer
 from ..records import edits_of, record_id
-from .arms import record, winner_commit
+from .arms import record, unchecked, winner_commit
 from .state import IDLE, State
 
 MODEL_IDEAS = 4
@@ -19,6 +19,8 @@ MODEL_IDEAS = 4
 
 def propose(lab: Lab, _state: State) -> State:
     """The next untried edit of the code to build on; an empty state when there is none left."""
+    if left := unchecked(lab, "edits"):
+        return State(proposal=left, finished="")
     parent = edit_parent(lab)
     untried = _untried(lab, parent)
     if not untried and lab.modelled:

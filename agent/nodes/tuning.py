@@ -7,7 +7,7 @@ from ..events import Note
 from ..lab import TUNER_OF, Lab
 from ..proposal import Edit, Proposal
 from ..records import record_id, settings_edits
-from .arms import record, tuned_parent, winner_commit
+from .arms import record, tuned_parent, unchecked, winner_commit
 from .state import IDLE, State
 from .turns import turn
 
@@ -18,6 +18,8 @@ REPEATS_BEFORE_EXHAUSTED = 25
 def tune(lab: Lab, _state: State) -> State:
     """The next settings of the tuner whose turn it is, as an edit of the code it tunes."""
     arm = turn(lab) or "tuner"
+    if left := unchecked(lab, arm):
+        return State(proposal=left, finished="")
     parent = lab.checkout.base if arm != "edits+tuner" else tuned_parent(lab) or _take_edits_over(lab)
     space = lab.space(parent)
     tuner = lab.tuner(arm, parent)
