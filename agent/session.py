@@ -123,6 +123,8 @@ def resume_run(run_id: str, home: Path, view: LiveView) -> tuple[int, str]:
     if record.status in ("done", "no_signal"):
         raise UsageError(f"run {run_id} has ended ({record.status})", fix=f"`branchlab report {run_id}` shows it")
     settings = record.settings
+    if tuple(settings["options"]["arms"]) == ("review",):
+        raise UsageError(f"{run_id} is a review", fix="`branchlab review` it again: reviews are not resumed")
     target = find_target(settings["target_ref"], home)
     if _fingerprint(target) != settings["target_sha256"]:
         raise UsageError(

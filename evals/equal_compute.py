@@ -8,6 +8,8 @@ from .trial import Arm, Trial
 
 SEARCH_ARMS: tuple[Arm, ...] = ("random", "tuner", "edits", "edits+tuner")
 TOLERANCE = 0.10
+WIDEST = 0.25
+"""However long a trial is: arms further apart than this did not have the same compute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,4 +46,4 @@ def check_equal_compute(
         return EqualCompute(seconds, 0.0, TOLERANCE, allowed)
     granularity = 2 * median(t.device_seconds for t in searched) / most
     spread = (most - min(seconds.values())) / most
-    return EqualCompute(seconds, spread, max(TOLERANCE, granularity), allowed)
+    return EqualCompute(seconds, spread, max(TOLERANCE, min(granularity, WIDEST)), allowed)
