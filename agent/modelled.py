@@ -13,7 +13,7 @@ from .checks.kind import prove_kind
 from .code_map import CodeMap
 from .events import ModelCharged, ProposalRefused
 from .lab import Lab
-from .models import Budgeted, Completion, make_model
+from .models import Budgeted, Completion, make_model, price_ceiling
 from .operators.apply import apply_edits
 from .proposal import Proposal
 from .proposers.base import Proposer
@@ -57,7 +57,14 @@ def modelled(lab: Lab) -> Proposer:
 
     model = make_model(lab.options.model, record=lab.folder / "cassette.jsonl")
     before = ledger.model_cost(lab.run_id)
-    capped = Budgeted(model, lab.target.model_dollars, charge, spent=before.dollars, unpriced=before.unpriced_calls)
+    capped = Budgeted(
+        model,
+        lab.target.model_dollars,
+        charge,
+        ceiling=price_ceiling(lab.options.model),
+        spent=before.dollars,
+        unpriced=before.unpriced_calls,
+    )
     return LanguageModelProposer(
         capped, validate, on_failure, suspects, partial(_editable, lab.target), _task(lab.target)
     )

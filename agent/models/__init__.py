@@ -1,5 +1,6 @@
 """The one door to a language model. Importing this imports no provider."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from .base import Completion as Completion
@@ -21,3 +22,9 @@ def make_model(name: str, *, record: Path | None = None) -> Model:
         return Replay(Path(rest))
     model = LiteLLM(name)
     return Recording(model, record) if record else model
+
+
+def price_ceiling(name: str) -> Callable[[ModelRequest], float]:
+    """What one request to this model can cost at most, in dollars; 0 for answers that cost nothing."""
+    free = name.partition(":")[0] in ("scripted", "replay") and ":" in name
+    return (lambda _request: 0.0) if free else LiteLLM(name).ceiling

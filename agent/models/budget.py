@@ -12,8 +12,8 @@ UNPRICED_CALLS = 200
 class Budgeted:
     """Wraps a model: `charge` hears of every answer, and no call is made once `cap` dollars are gone.
 
-    The dearest call so far is what the next one is expected to cost, so the cap is not passed by habit; a first call, or
-    one dearer than any before it, can pass it once. `spent` and `unpriced` are what came before a resume.
+    `ceiling` is the most a request can cost, 0 where no price is known; a call is made only when that, and the dearest
+    call so far, still fit under the cap. `spent` and `unpriced` are what came before a resume.
     """
 
     def __init__(
@@ -22,20 +22,23 @@ class Budgeted:
         cap: float,
         charge: Callable[[Completion], None],
         *,
+        ceiling: Callable[[ModelRequest], float] = lambda _request: 0.0,
         spent: float = 0.0,
         unpriced: int = 0,
     ) -> None:
         self.name = model.name
-        self._model, self._cap, self._charge = model, cap, charge
+        self._model, self._cap, self._charge, self._ceiling = model, cap, charge, ceiling
         self._spent = spent
         self._dearest = 0.0
         self._unpriced = unpriced
 
     def complete(self, request: ModelRequest) -> Completion:
         """Raises: ModelBudgetError when the cap leaves no room for another call."""
-        if self._spent >= self._cap or self._spent + self._dearest > self._cap:
+        next_call = max(self._dearest, self._ceiling(request))
+        if self._spent >= self._cap or self._spent + next_call > self._cap:
             raise ModelBudgetError(
-                "the dollar cap of the model is reached", found=f"${self._spent:.2f} of ${self._cap:.2f}"
+                "the dollar cap of the model leaves no room for another call",
+                found=f"${self._spent:.2f} of ${self._cap:.2f} spent, the next may cost ${next_call:.2f}",
             )
         if self._unpriced >= UNPRICED_CALLS:
             raise ModelBudgetError(f"{UNPRICED_CALLS} calls of a model without a known price", where=self.name)

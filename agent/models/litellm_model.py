@@ -54,6 +54,18 @@ class LiteLLM:
             left -= pause
         raise AssertionError("unreachable")
 
+    def ceiling(self, request: ModelRequest) -> float:
+        """Dollars this request can cost at most, by litellm's price list; 0 for a model that is not on it.
+
+        A token is at least one character, so the characters bound the tokens that go in.
+        """
+        litellm, _ = _litellm()
+        prices = litellm.model_cost.get(self.name) or litellm.model_cost.get(self.name.partition("/")[2]) or {}
+        characters = sum(len(message.content) for message in request.messages)
+        into = float(prices.get("input_cost_per_token") or 0.0)
+        out = float(prices.get("output_cost_per_token") or 0.0)
+        return characters * into + request.max_tokens * out
+
     def _arguments(self, request: ModelRequest) -> dict[str, Any]:
         arguments: dict[str, Any] = {
             "model": self.name,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from branchlab.agent.models import Budgeted, Completion, Message, ModelRequest, make_model
+from branchlab.agent.models import Budgeted, Completion, Message, ModelRequest, make_model, price_ceiling
 from branchlab.agent.models.budget import UNPRICED_CALLS
 from branchlab.agent.models.litellm_model import LONGEST_WAIT, MAX_ANSWER, TRIES, LiteLLM
 from branchlab.agent.models.replay import Recording, Replay, key_of
@@ -118,6 +118,21 @@ def test_what_was_spent_before_a_resume_counts() -> None:
     with pytest.raises(ModelBudgetError):
         Budgeted(model, 1.0, lambda _: None, unpriced=UNPRICED_CALLS).complete(ASK)
     assert model.calls == 0
+
+
+def test_a_call_that_could_pass_the_cap_is_not_made() -> None:
+    model = Priced(0.1)
+    with pytest.raises(ModelBudgetError, match=r"the next may cost \$1\.50"):
+        Budgeted(model, 1.0, lambda _: None, ceiling=lambda _: 1.5).complete(ASK)
+    assert model.calls == 0
+
+
+def test_the_ceiling_of_a_known_model_grows_with_the_request_and_is_0_for_an_unknown_one() -> None:
+    longer = ModelRequest((Message("user", "x" * 100_000),))
+    known = price_ceiling("gpt-4o")
+    assert 0 < known(ASK) < known(longer)
+    assert price_ceiling("openai/nobody-sells-this")(longer) == 0
+    assert price_ceiling("scripted:answers.json")(longer) == 0
 
 
 def test_a_model_without_a_price_is_charged_and_may_not_be_called_for_ever() -> None:
