@@ -121,6 +121,8 @@ def test_a_second_opening_of_the_sealed_split_is_refused(
 def killed_when(folder: Path, words: list[str], said: str, number: signal.Signals) -> int:
     """Starts a run, sends the signal once the output says `said`, returns the exit code."""
     command = [sys.executable, "-m", "branchlab", *words]
+    # A shell's background job, as CI may run us, ignores Ctrl-C, and so would every child of it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
