@@ -37,11 +37,12 @@ def merge(lab: Lab, _state: State) -> State:
 
 
 def edit_parent(lab: Lab) -> str:
-    """The commit to build on: the base until every defect found in it was tried alone, then the best so far."""
-    base = lab.checkout.base
+    """The commit to build on: the base until every defect found in it was tried alone, then the best so far, and the
+    base again when nothing is left to try on that."""
+    base, top = lab.checkout.base, winner_commit(lab, "edits")
     if any(p.kind == "bug_fix" for p in _untried(lab, base)):
         return base
-    return winner_commit(lab, "edits")
+    return base if top in lab.exhausted and _untried(lab, base) else top
 
 
 def edits_exhausted(lab: Lab) -> bool:
