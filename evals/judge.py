@@ -210,7 +210,8 @@ class _Session:
         # Where output was cut, the head says nothing about the end: the last match must be in what is left of the end.
         self._output = result.log_tail.partition("\n")[2] if result.truncated else result.log_head
         log = f"{result.log_head}\n[...]\n{result.log_tail}" if result.truncated else result.log_head + result.log_tail
-        self._run = replace(self._run, log=log, backend=f"{result.backend} ({result.limits_kind})")
+        backend = f"{result.backend} ({result.limits_kind})"
+        self._run = replace(self._run, log=log, backend=backend, kill_reason=result.kill_reason)
 
     def _charge(self, device: float, cpu: float, peak: float) -> None:
         run = self._run

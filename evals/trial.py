@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..sandbox.runner import KillReason
 from ..targets.tunable import Value
 
 Arm = Literal["baseline", "random", "tuner", "edits", "edits+tuner", "review"]
@@ -49,6 +50,8 @@ class Run:
     """Seconds since the epoch."""
     evaluator_sha256: str | None = None
     """Hash over the pristine evaluator and the labels that made the score; None for a same-process target."""
+    kill_reason: KillReason | None = None
+    """Which limit ended the last step, when one did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,9 +85,9 @@ def run(plan: Plan, source: Callable[[Path], str]) -> RunResult:
         supervisor.drain()
         code = _exit_code(status + _rest(channels.status))
     if not gone:
-        stop = Stop("sandbox_failed", "the run's processes could not be killed")
+        stop = Stop("sandbox_failed", "the run's processes could not be killed", "sandbox")
     elif stop is None and code is None:
-        stop = Stop("sandbox_failed", explain(ring.texts()[0], str(plan.program.path))[0])
+        stop = Stop("sandbox_failed", explain(ring.texts()[0], str(plan.program.path))[0], "sandbox")
     elif stop is None:
         stop = watchdog.final_check()
     ending = results.Ending(

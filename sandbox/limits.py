@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import disk, processes
-from .runner import Limits, Status
+from .runner import KillReason, Limits, Status
 
 MB = 1024 * 1024
 MOST_FILES = 20_000
@@ -34,9 +34,10 @@ class Stop:
 
     status: Status
     reason: str
+    kind: KillReason | None = None
 
 
-CANCELLED = Stop("killed", "cancelled")
+CANCELLED = Stop("killed", "cancelled", "cancelled")
 
 
 def rlimits(limits: Limits) -> dict[str, int]:
@@ -68,7 +69,11 @@ def room_to_start(folder: Path) -> Stop | None:
     free = disk.free_mb(str(folder))
     if free >= DISK_FLOOR_MB:
         return None
-    return Stop("sandbox_failed", f"{free:.0f} MB free on the disk of {folder}, {DISK_FLOOR_MB:.0f} MB needed to start")
+    return Stop(
+        "sandbox_failed",
+        f"{free:.0f} MB free on the disk of {folder}, {DISK_FLOOR_MB:.0f} MB needed to start",
+        "host_disk",
+    )
 
 
 class Watchdog:
@@ -109,7 +114,7 @@ class Watchdog:
         # Two more than the limit: the sandbox's own first process and a launcher are in the tree.
         if tree.tasks <= self._limits.processes + 2:
             return None
-        return Stop("killed", f"more than {self._limits.processes} processes and threads")
+        return Stop("killed", f"more than {self._limits.processes} processes and threads", "processes")
 
     def _memory(self, root: int, tree: processes.Tree, now: float) -> Stop | None:
         quick = processes.memory(tree.pids)
@@ -128,7 +133,7 @@ class Watchdog:
             if exact.anonymous + exact.shared > 0:
                 used = exact.anonymous + max(exact.shared, mounted + nameless)
         self.peak_memory_mb = max(self.peak_memory_mb, used)
-        return Stop("out_of_memory", f"used {used:.0f} MB of {limit} MB of memory") if used > limit else None
+        return Stop("out_of_memory", f"used {used:.0f} MB of {limit} MB of memory", "memory") if used > limit else None
 
     def _memory_mounts(self, root: int) -> tuple[float, set[int]]:
         used, devices = 0.0, set[int]()
@@ -161,12 +166,12 @@ class Watchdog:
         for folder in self._folders:
             found = disk.usage(folder, most_files=MOST_FILES)
             if found.fault:
-                return Stop("killed", f"the output folder cannot be measured: {found.fault}")
+                return Stop("killed", f"the output folder cannot be measured: {found.fault}", "disk")
             used, files = used + found.mb, files + found.files
         if files > MOST_FILES:
-            return Stop("killed", f"wrote more than {MOST_FILES} files")
+            return Stop("killed", f"wrote more than {MOST_FILES} files", "files")
         if used > self._limits.disk_mb:
-            return Stop("killed", f"wrote {used:.0f} MB of {self._limits.disk_mb} MB of disk")
+            return Stop("killed", f"wrote {used:.0f} MB of {self._limits.disk_mb} MB of disk", "disk")
         return None
 
     def final_check(self) -> Stop | None:
@@ -178,10 +183,12 @@ class Watchdog:
         for folder in self._folders:
             free = disk.free_mb(folder)
             if free < DISK_FLOOR_MB:
-                return Stop("sandbox_failed", f"the host's disk is nearly full: {free:.0f} MB free")
+                return Stop("sandbox_failed", f"the host's disk is nearly full: {free:.0f} MB free", "host_disk")
         free = _available_memory_mb()
         if free < MEMORY_FLOOR_MB:
-            return Stop("sandbox_failed", f"the host's memory is nearly used up: {free:.0f} MB available")
+            return Stop(
+                "sandbox_failed", f"the host's memory is nearly used up: {free:.0f} MB available", "host_memory"
+            )
         return None
 
 

@@ -39,6 +39,7 @@ def result(ending: Ending, ring: OutputRing, out: Path, *, backend: str, limits_
         artifacts=list_artifacts(out) if stop.status in ("ok", "failed") else (),
         backend=backend,
         limits_kind=limits_kind,
+        kill_reason=stop.kind,
     )
 
 
@@ -50,14 +51,14 @@ def refused(stop: Stop, device_seconds: float, *, backend: str, limits_kind: str
 
 def _own_end(code: int | None) -> Stop:
     if code is None:
-        return Stop("sandbox_failed", "the sandbox ended without saying how the program did")
+        return Stop("sandbox_failed", "the sandbox ended without saying how the program did", "sandbox")
     if code == 0:
-        return Stop("ok", "")
+        return Stop("ok", "", None)
     # 128 + N is how a shell and bubblewrap report a signal; Popen reports -N.
     number = -code if code < 0 else code - 128
     if number in {member.value for member in signal.Signals}:
         name = signal.Signals(number).name
         if name == "SIGXFSZ":
-            return Stop("killed", "wrote a file larger than the disk limit")
-        return Stop("failed", f"ended by {name}")
-    return Stop("failed", f"exited with status {code}")
+            return Stop("killed", "wrote a file larger than the disk limit", "disk")
+        return Stop("failed", f"ended by {name}", None)
+    return Stop("failed", f"exited with status {code}", None)

@@ -6,6 +6,11 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 Status = Literal["ok", "failed", "timeout", "out_of_memory", "killed", "sandbox_failed"]
+KillReason = Literal[
+    "timeout", "memory", "gpu_memory", "processes", "disk", "files", "host_memory", "host_disk", "cancelled", "sandbox"
+]
+"""Which limit ended a run from outside. `host_*` and `sandbox` are no fault of the command: their status is
+`sandbox_failed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,8 @@ class RunResult:
     artifacts: tuple[Artifact, ...]
     backend: str
     limits_kind: str
+    kill_reason: KillReason | None = None
+    """None when the run ended by itself, well or not."""
 
 
 class Runner(Protocol):

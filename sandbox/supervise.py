@@ -71,7 +71,7 @@ class Supervisor:
                 poller.unregister(self._output)
             now = time.monotonic()
             if now >= self._deadline:
-                return Stop("timeout", "ran past its time limit")
+                return Stop("timeout", "ran past its time limit", "timeout")
             if now >= self._watchdog.due and (stop := watched()):
                 return stop
 
