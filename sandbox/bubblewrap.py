@@ -11,12 +11,13 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import bwrap_run, command, diagnose, privileges, results, seccomp, view
+from . import bwrap_run, cgroups, command, diagnose, privileges, results, seccomp, view
 from .bwrap import Bwrap, find_bwrap
 from .bwrap_run import Plan
 from .limits import room_to_start
 from .processes import require_proc_children
 from .runner import Limits, RunRequest, RunResult
+from .slot import take
 from .supervise import Cancel, adopt_orphans
 
 
@@ -53,7 +54,13 @@ class Bubblewrap:
         self._seccomp = seccomp.program()
         self._cancel = Cancel()
         self._readable: dict[Path, bool] = {}
-        parts = ("watchdog", "rlimits" if self._prlimit else "", "seccomp" if self._seccomp else "")
+        self._groups = cgroups.find()
+        parts = (
+            self._groups.kind if self._groups else "",
+            "watchdog",
+            "rlimits" if self._prlimit else "",
+            "seccomp" if self._seccomp else "",
+        )
         self.limits_kind = ", ".join(filter(None, parts))
         self.mode = self._preflight(drop)
 
@@ -74,8 +81,8 @@ class Bubblewrap:
         self._cancel.all()
 
     def _run(self, request: RunRequest, started: float, mode: Mode) -> RunResult:
-        with self._cancel.event() as cancel:
-            drop = mode.drop and self._anyone_may_read(request)
+        drop = mode.drop and self._anyone_may_read(request)
+        with self._cancel.event() as cancel, take(request.limits, self._groups, drop=drop) as slot:
             as_root = os.geteuid() == 0 and not drop
             plan = Plan(
                 program=self.program,
@@ -87,14 +94,14 @@ class Bubblewrap:
                 disable_userns=mode.disable_userns,
                 seccomp=self._seccomp,
                 prlimit=self._prlimit,
-                uid=privileges.UID if drop else None,
+                slot=slot,
             )
             paths = view.sources(request) | {self.program.root: self.program.root}
             if os.geteuid() != 0:
                 return bwrap_run.run(plan, lambda path: str(paths.get(path, path)))
             # Inside, root has no power over another user's files either.
             for folder in [request.out, request.work] if request.work_writable else [request.out]:
-                privileges.give(folder, privileges.UID if drop else 0)
+                privileges.give(folder, slot.uid or 0)
             return privileges.in_private_mounts(
                 paths,
                 lambda source: bwrap_run.run(plan, source),

@@ -13,9 +13,10 @@ from pathlib import Path
 from . import command, gpu, results, view
 from .bwrap import Bwrap
 from .diagnose import explain
-from .limits import OOM_SCORE, Stop, Watchdog, rlimits
+from .limits import Stop, Watchdog, rlimits
 from .output import OutputRing
 from .runner import RunRequest, RunResult
+from .slot import Slot
 from .supervise import Supervisor, kill, reap, wait_gone
 
 START_SECONDS = 20.0
@@ -38,8 +39,7 @@ class Plan:
     seccomp: bytes | None
     prlimit: str | None
     """Path of prlimit(1), which sets the kernel's limits inside: from outside it takes a privilege."""
-    uid: int | None = None
-    """User to become before bubblewrap starts."""
+    slot: Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,9 @@ def run(plan: Plan, source: Callable[[Path], str]) -> RunResult:
             )
             status, pid = _first_status(channels.status)
             if pid is not None and (inner := _watch(pid, stack)):
-                _release(inner.pid, channels.release)
-                stop = supervisor.follow(outer.pidfd, lambda: watchdog.check(pid))
+                plan.slot.admit(inner.pid)
+                _release(channels.release)
+                stop = supervisor.follow(outer.pidfd, lambda: plan.slot.check(watchdog, pid))
         finally:
             cpu, peak, gone = _end(outer, inner)
         supervisor.drain()
@@ -89,7 +90,7 @@ def run(plan: Plan, source: Callable[[Path], str]) -> RunResult:
     elif stop is None and code is None:
         stop = Stop("sandbox_failed", explain(ring.texts()[0], str(plan.program.path))[0], "sandbox")
     elif stop is None:
-        stop = watchdog.final_check()
+        stop = plan.slot.final_check(watchdog)
     ending = results.Ending(
         stop, code, time.monotonic() - plan.started, max(cpu, watchdog.cpu_seconds), max(peak, watchdog.peak_memory_mb)
     )
@@ -136,9 +137,9 @@ def _start(plan: Plan, source: Callable[[Path], str], channels: _Channels, stack
             cwd="/",
             pass_fds=passed,
             start_new_session=True,
-            user=plan.uid,
-            group=plan.uid,
-            extra_groups=None if plan.uid is None else [],
+            user=plan.slot.uid,
+            group=plan.slot.uid,
+            extra_groups=None if plan.slot.uid is None else [],
         )
     process.returncode = 0  # reaped by `_end`, with its CPU time, and not by Popen
     return _Process(process.pid, _pidfd(process.pid, stack))
@@ -187,10 +188,8 @@ def _watch(pid: int, stack: ExitStack) -> _Process | None:
     return None
 
 
-def _release(pid: int, descriptor: int) -> None:
-    """Marks the run as the first to go when memory runs out, lowers its priority, and lets it begin."""
-    with suppress(OSError), open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:
-        file.write(str(OOM_SCORE))
+def _release(descriptor: int) -> None:
+    """Lets the run begin."""
     with suppress(BrokenPipeError):
         os.write(descriptor, b"1")
 

@@ -18,8 +18,6 @@ from typing import TypeVar
 from ..targets.errors import SandboxError
 
 T = TypeVar("T")
-UID = 60990
-"""An ordinary user without an account, in a range that distributions and systemd leave unused."""
 STAGE = "/tmp"  # noqa: S108 (a private tmpfs is mounted over it; it exists on every host)
 
 CLONE_NEWNS = 0x00020000

@@ -11,13 +11,14 @@ import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import command, gpu, processes, results
-from .limits import OOM_SCORE, Stop, Watchdog, rlimits, room_to_start
+from . import cgroups, command, gpu, processes, results
+from .limits import Stop, Watchdog, rlimits, room_to_start
 from .output import OutputRing
 from .runner import RunRequest, RunResult
+from .slot import Slot, take
 from .supervise import Cancel, Supervisor, adopt_orphans, kill, reap, wait_gone
 
 
@@ -31,7 +32,9 @@ class Unconfined:
         adopt_orphans()
         self._prlimit = shutil.which("prlimit", path="/usr/bin:/bin")
         self._cancel = Cancel()
-        self.limits_kind = "watchdog, rlimits" if self._prlimit else "watchdog"
+        self._groups = cgroups.find()
+        parts = (self._groups.kind if self._groups else "", "watchdog", "rlimits" if self._prlimit else "")
+        self.limits_kind = ", ".join(filter(None, parts))
 
     def run(self, request: RunRequest) -> RunResult:
         started = time.monotonic()
@@ -45,13 +48,13 @@ class Unconfined:
             if request.work_writable:
                 command.throwaway_copy(request.work, scratch / "work")
                 request = replace(request, work=scratch / "work")
-            with self._cancel.event() as cancel:
-                return self._run(request, scratch, started, cancel)
+            with self._cancel.event() as cancel, take(request.limits, self._groups, drop=False) as slot:
+                return self._run(request, scratch, _Held(started, cancel, slot))
 
     def cancel(self) -> None:
         self._cancel.all()
 
-    def _run(self, request: RunRequest, scratch: Path, started: float, cancel: int) -> RunResult:
+    def _run(self, request: RunRequest, scratch: Path, held: "_Held") -> RunResult:
         places = {"work": request.work, "out": request.out, **request.mounts}
         inside = {name: str(path.absolute()) for name, path in places.items()}
         (scratch / "tmp").mkdir()
@@ -64,7 +67,7 @@ class Unconfined:
         watchdog = Watchdog(request.limits, [request.out, scratch])
 
         def ended(stop: Stop | None, code: int | None, cpu: float) -> RunResult:
-            seconds = time.monotonic() - started
+            seconds = time.monotonic() - held.started
             ending = results.Ending(stop, code, seconds, max(cpu, watchdog.cpu_seconds), watchdog.peak_memory_mb)
             return results.result(ending, ring, request.out, backend=self.name, limits_kind=self.limits_kind)
 
@@ -82,11 +85,12 @@ class Unconfined:
             pidfd = os.pidfd_open(process.pid)
             stack.callback(os.close, pidfd)
             supervisor = Supervisor(
-                output, ring, watchdog, deadline=started + request.limits.wall_seconds, cancel=cancel
+                output, ring, watchdog, deadline=held.started + request.limits.wall_seconds, cancel=held.cancel
             )
             code, cpu = None, 0.0
             try:
-                stop = supervisor.follow(pidfd, lambda: watchdog.check(process.pid))
+                held.slot.admit(process.pid)
+                stop = supervisor.follow(pidfd, lambda: held.slot.check(watchdog, process.pid))
             finally:
                 kill(pidfd)
                 _kill_marked(mark.encode())
@@ -94,7 +98,7 @@ class Unconfined:
                 if wait_gone(pidfd) and (used := reap(process.pid)):
                     code, cpu = os.waitstatus_to_exitcode(used[0]), used[1]
             supervisor.drain()
-        return ended(stop or watchdog.final_check(), code, cpu)
+        return ended(stop or held.slot.final_check(watchdog), code, cpu)
 
     def _start(
         self, request: RunRequest, words: list[str], environment: Mapping[str, str], output: int
@@ -107,10 +111,17 @@ class Unconfined:
             words, env=environment, cwd=request.work, stdin=subprocess.DEVNULL, stdout=output,
             stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-        with suppress(OSError):
-            Path(f"/proc/{process.pid}/oom_score_adj").write_text(str(OOM_SCORE), encoding="ascii")
         process.returncode = 0  # reaped here with its CPU time, and not by Popen
         return process
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    started: float
+    """time.monotonic() when the slot was taken."""
+    cancel: int
+    """Descriptor that becomes readable when the run must end."""
+    slot: Slot
 
 
 def _forget(pids: Iterable[int]) -> None:
