@@ -187,8 +187,8 @@ class Checkout:
             entries = self._entries(commit)
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                if any(folder.iterdir()):
-                    raise TargetError("the folder is not empty", where=str(folder))
+                if folder.is_symlink() or any(folder.iterdir()):
+                    raise TargetError("the folder is not empty, or a link to another one", where=str(folder))
                 made = {""}
                 for path, entry in entries.items():
                     if not _regular(entry) or (leave_out and matches(path, leave_out)):

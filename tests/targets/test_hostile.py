@@ -254,3 +254,29 @@ def test_a_tree_is_read_as_git_wrote_it(project: Project) -> None:
 def test_malformed_commits(data: bytes) -> None:
     with pytest.raises(TargetError, match="a commit without tree or committer"):
         parse_commit(data)
+
+
+def test_a_tree_is_only_written_into_a_folder_of_its_own(checkout: Checkout, tmp_path: Path) -> None:
+    """Nothing that lies there, and no link, can lead a file elsewhere."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "link").symlink_to(elsewhere)
+    planted = tmp_path / "planted"
+    planted.mkdir()
+    (planted / "train.py").symlink_to(elsewhere / "key")
+    for folder in (tmp_path / "link", planted):
+        with pytest.raises(TargetError, match="not empty"):
+            checkout.materialise(checkout.base, folder)
+    assert not list(elsewhere.iterdir())
+
+
+def test_links_of_a_commit_are_never_written(project: Project, tmp_path: Path) -> None:
+    (project.path / "data").symlink_to(tmp_path)
+    (project.path / "key").symlink_to("/etc/passwd")
+    project.commit()
+    with project.open() as checkout:
+        checkout.materialise(checkout.base, tmp_path / "tree")
+        assert not any(path.is_symlink() for path in (tmp_path / "tree").rglob("*"))
+        for path in ("data", "data/x", "key"):
+            with pytest.raises(TargetError):
+                checkout.commit(checkout.base, {path: b"x"}, "x", "refs/branchlab/r/1")
