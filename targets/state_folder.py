@@ -8,8 +8,7 @@ import os
 from pathlib import Path
 
 from .errors import TargetError
-from .hardened_git import git
-from .user_repository import UserRepository
+from .tracked import tracked
 
 
 def prepare_home(home: Path) -> Path:
@@ -35,21 +34,10 @@ def prepare_home(home: Path) -> Path:
 
 def check_home(home: Path) -> None:
     """Nothing for a folder that no repository around it has among its files. Raises: TargetError for another one."""
-    home = home.absolute()
-    for parent in home.parents:
-        try:
-            repository = UserRepository.at(parent) if (parent / ".git").exists() else None
-        except TargetError:
-            repository = None  # something called .git that git does not take for one either
-        if repository is None:
-            continue
-        env = {"GIT_WORK_TREE": str(parent)}
-        listed = git(repository.git_dir, "ls-files", "-z", "--", str(home.relative_to(parent)), env=env)
-        if listed:
-            first = listed.split(b"\0")[0].decode("utf-8", "replace")
-            raise TargetError(
-                "the state folder is part of a repository, whose authors could have written anything in it",
-                found=first,
-                where=str(home),
-                fix="choose another --home",
-            )
+    if found := tracked(home):
+        raise TargetError(
+            "the state folder is part of a repository, whose authors could have written anything in it",
+            found=found,
+            where=str(home.absolute()),
+            fix="choose another --home",
+        )

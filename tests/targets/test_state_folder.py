@@ -1,12 +1,15 @@
 """A repository that brings a state folder of its own along: it is not taken for ours, and nothing is written through it."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from branchlab.agent.cli import main
+from branchlab.sandbox import environments
 from branchlab.targets.errors import TargetError
 from branchlab.targets.state_folder import check_home, prepare_home
 
@@ -89,3 +92,27 @@ def test_a_folder_called_git_that_is_none_is_no_hindrance(tmp_path: Path) -> Non
     (tmp_path / "a" / "home").write_text("a file")
     with pytest.raises(TargetError):
         prepare_home(tmp_path / "a" / "home")
+
+
+@pytest.mark.parametrize("how", ["a file", "a link", "a link to a file", "a file in a linked folder"])
+def test_an_interpreter_that_a_repository_brought_is_not_started(project: Project, tmp_path: Path, how: str) -> None:
+    """It is asked for its folders outside the sandbox, and a target.toml is often the repository's too."""
+    program = project.path / "tools" / "python"
+    plant(project, {"tools/python": f"#!/bin/sh\ntouch {tmp_path}/ran\nexit 1\n".encode()})
+    program.chmod(0o755)
+    named = {"a file": program, "a link": project.path / "py", "a link to a file": tmp_path / "py",
+             "a file in a linked folder": project.path / "t" / "python"}[how]  # fmt: skip
+    if how in ("a link", "a link to a file"):
+        named.symlink_to("/usr/bin/env" if how == "a link" else program)
+    elif how == "a file in a linked folder":
+        named.parent.symlink_to("tools")
+    project.commit()
+    with pytest.raises(TargetError, match="a file of a repository"):
+        environments.find(str(named))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_virtual_environment_in_a_work_tree_is_fine(project: Project) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(project.path / ".venv")], check=True)
+    found = environments.find(str(project.path / ".venv" / "bin" / "python"))
+    assert project.path / ".venv" in found.prefixes
