@@ -2,13 +2,14 @@
 
 import unicodedata
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from branchlab.agent.proposal import Proposal
 from branchlab.agent.records import to_record
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_nothing_that_steers_a_terminal_goes_into_a_record(title: str, rationale: str) -> None:
     record = to_record("r", "edits", Proposal("bug_fix", title, rationale, (), proposer="x", parent="p"))

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from branchlab.sandbox.files import freeze, list_artifacts, read_regular, strict_json
@@ -194,6 +194,7 @@ def test_a_file_that_becomes_a_link_while_it_is_read_gives_nothing_away(tmp_path
     assert seen == {b"plain"}
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=300) | st.text(max_size=300).map(str.encode) | JSON.map(lambda value: json.dumps(value).encode())
 )

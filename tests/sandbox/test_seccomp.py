@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from branchlab.sandbox import seccomp
@@ -119,6 +119,7 @@ def test_the_second_table_of_x86_64_is_closed() -> None:
     assert Kernel("aarch64").verdict(0x40000000 | 117) == ALLOW, "the kernel itself has no such call there"
 
 
+@settings(deadline=None)
 @given(st.sampled_from(NAMES), st.integers(0, 2**32 - 1), st.lists(st.integers(0, 2**64 - 1), max_size=6))
 def test_every_call_gets_one_of_five_answers(name: str, number: int, arguments: list[int]) -> None:
     answers = [refused(code) for code in (errno.EPERM, errno.ENOSYS, errno.EAFNOSUPPORT)]
