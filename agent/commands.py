@@ -11,10 +11,11 @@ from ..evals.ledger import Ledger
 from ..evals.trial import Arm
 from ..targets.errors import UsageError
 from ..targets.find import find_target
+from ..targets.state_folder import check_home, prepare_home
 from .lab import Options
 from .live import make_view
 from .policy import SEARCH_ARMS
-from .session import elsewhere, ledger_at, open_review, prepare_home, resume_run, start_run
+from .session import elsewhere, ledger_at, open_review, resume_run, start_run
 from .verdict_view import verdict_table
 
 NO_SANDBOX = "unconfined"
@@ -74,7 +75,9 @@ def review_branch(
 
 
 def existing_ledger(home: Path) -> Ledger:
-    """The home's ledger. Raises: UsageError when nothing was ever run there."""
+    """The home's ledger. Raises: UsageError when nothing was ever run there, or when a repository brought it along."""
+    if not elsewhere():
+        check_home(home)
     if not elsewhere() and not (home / "ledger.db").exists():
         raise UsageError("nothing was run here yet", where=str(home), fix="branchlab run TARGET, or another --home")
     return ledger_at(home.absolute())

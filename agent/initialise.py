@@ -6,10 +6,10 @@ from pathlib import Path
 
 from ..targets.checkout import Checkout
 from ..targets.errors import UsageError
+from ..targets.state_folder import prepare_home
 from ..targets.target import Metric, Steps, Target
 from .draft import draft_target
 from .read_commit import read_commit
-from .session import prepare_home
 
 
 @dataclass(frozen=True, slots=True)

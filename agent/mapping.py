@@ -7,10 +7,10 @@ import click
 
 from ..targets.checkout import Checkout
 from ..targets.find import find_target
+from ..targets.state_folder import prepare_home
 from .map_view import map_json, render_map
 from .proposers.defects import find_defects
 from .read_commit import read_commit
-from .session import prepare_home
 from .tunables import find_tunables
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..evals.trial import Arm, ProposalRecord
 from ..targets.tunable import Tunable, Value
+from .prompt_blocks import one_line, printable
 from .proposal import Edit, Evidence, Kind, Proposal
 
 
@@ -22,8 +23,9 @@ def to_record(run_id: str, arm: Arm, proposal: Proposal) -> ProposalRecord:
         arm=arm,
         kind=proposal.kind,
         claimed_kind=proposal.kind,
-        title=proposal.title[:200],
-        rationale=proposal.rationale[:4000],
+        # From here they go into commit messages as well, which others print.
+        title=one_line(proposal.title)[:200],
+        rationale=printable(proposal.rationale)[:4000],
         evidence=tuple((e.file, e.line, e.note) for e in proposal.evidence),
         edits=tuple(_plain(edit) for edit in proposal.edits),
         proposer=proposal.proposer,

@@ -48,26 +48,6 @@ def elsewhere() -> str:
     return os.environ.get("BRANCHLAB_LEDGER", "")
 
 
-def prepare_home(home: Path) -> Path:
-    """The state folder, absolute, made if need be and invisible to git.
-
-    Raises:
-        UsageError: it cannot be written.
-    """
-    home = home.absolute()
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        (home / ".gitignore").write_text("*\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            "the state folder cannot be written",
-            where=str(home),
-            found=error.strerror or "",
-            fix="choose another --home",
-        ) from error
-    return home
-
-
 def start_run(ref: str, options: Options, home: Path, view: LiveView) -> tuple[int, str]:
     """A new run from target to report; the exit code and the run's id."""
     lab = _new_lab(ref, options, (home, view))

@@ -58,6 +58,8 @@ class Judge:
         self._evaluators = {name: Fingerprint(pristine, labels) for name, labels in self._labels.items()}
         self._label_files = [path for labels in self._labels.values() for _, path in files_below(labels)]
         self._check_leaks()
+        # Of the start: what a run that is not held in could change, it must not change unnoticed.
+        self._expected = {name: evaluator.now() for name, evaluator in self._evaluators.items()}
 
     def run(self, tree: Path, commit: str, seed: int, split: str, *, keep_model: bool = False) -> Run:
         """The judged run of the candidate in `tree`.
@@ -158,6 +160,8 @@ class _Session:
         evaluator = self._judge._evaluators[split]
         nonce = secrets.token_hex(16)
         before = evaluator.now()
+        if before != self._judge._expected[split]:
+            raise _Stop("no_score", "the evaluator or the labels are not those this run began with")
         mounts = {"predictions": predictions, "labels": self._judge._labels[split]}
         out = self._step("score", mounts, work=self._judge._pristine, nonce=nonce)
         if evaluator.now() != before:

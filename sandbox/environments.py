@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from ..targets.errors import TargetError
+from ..targets.tracked import tracked
 from .runner import Interpreter
 
 OWN_PACKAGE = __name__.partition(".")[0]
@@ -57,6 +58,13 @@ def _locate(python: str | None) -> str:
     path = shutil.which(os.path.expanduser(python))
     if path is None:
         raise TargetError("no such interpreter", wanted="a Python executable", found=python, where="environment.python")
+    # It is asked for its folders outside any sandbox.
+    for name in (path, os.path.realpath(path)):
+        if found := tracked(Path(name)):
+            message = "this interpreter is a file of a repository, whose authors could make it do anything"
+            raise TargetError(
+                message, found=found, where="environment.python", fix="use a virtual environment of yours"
+            )
     return os.path.abspath(path)
 
 

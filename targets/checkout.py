@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 
-from .clones import clone_for, fetch_url, locked, prepare_home, register
+from .clones import clone_for, fetch_url, locked, register
 from .errors import TargetError
 from .fast_import import FastImport, check_ref, commit_head
 from .hardened_git import GitFailed, git
 from .objects import Objects
 from .scope import check_scope, matches
 from .shipped import is_shipped, repository_of
+from .state_folder import prepare_home
 from .target import Target
 from .tree import LINK, SUBMODULE, Entry, blob_id, refuse_unsafe
 from .urls import is_url
@@ -186,8 +187,8 @@ class Checkout:
             entries = self._entries(commit)
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                if any(folder.iterdir()):
-                    raise TargetError("the folder is not empty", where=str(folder))
+                if folder.is_symlink() or any(folder.iterdir()):
+                    raise TargetError("the folder is not empty, or a link to another one", where=str(folder))
                 made = {""}
                 for path, entry in entries.items():
                     if not _regular(entry) or (leave_out and matches(path, leave_out)):

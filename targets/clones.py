@@ -13,6 +13,7 @@ from typing import IO
 
 from .errors import TargetError
 from .hardened_git import GitFailed, git
+from .state_folder import prepare_home
 
 CONFIG = """\
 [core]
@@ -46,18 +47,6 @@ def clone_for(source: str, home: Path) -> Path:
         if (clone / "config").read_text() != CONFIG:
             (clone / "config").write_text(CONFIG)
     return clone
-
-
-def prepare_home(home: Path) -> None:
-    """Makes the state folder, invisible to the git of a repository it may lie in. Raises: TargetError when it cannot."""
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        if not (home / ".gitignore").exists():
-            (home / ".gitignore").write_text("*\n")
-    except OSError as error:
-        raise TargetError(
-            "the state folder cannot be written", found=error.strerror or str(error), where=str(home)
-        ) from None
 
 
 @contextmanager

@@ -19,11 +19,12 @@ PLACEHOLDERS = {
     "score": {"predictions", "labels", "out", "nonce"},
 }
 
-# Files that steer the interpreter, the tests or the build: no candidate may touch them, whatever `editable` says.
+# Files that steer the interpreter, the tests or the build: no candidate may touch them, whatever `editable` says. Byte
+# code would run in place of the source that was checked.
 ALWAYS_PROTECTED = (
     "**/.git*", "**/conftest.py", "**/pytest.ini", "**/tox.ini", "**/setup.cfg", "**/setup.py",
     "**/pyproject.toml", "**/sitecustomize.py", "**/usercustomize.py", "**/*.pth", "**/*.lock",
-    "**/requirements*.txt", "target.toml",
+    "**/requirements*.txt", "target.toml", "**/__pycache__", "**/*.pyc",
 )  # fmt: skip
 
 

@@ -1,11 +1,15 @@
 """git's own tree and commit objects, read strictly: a name that could lead out of a folder is refused, not written."""
 
 import hashlib
+import re
 from typing import NamedTuple
 
 from .errors import TargetError
 
 DIRECTORY, LINK, SUBMODULE = 0o040000, 0o120000, 0o160000
+_UNSEEN = (*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF)
+IGNORED = re.compile(b"|".join(chr(code).encode() for code in _UNSEEN))
+"""Characters that macOS leaves out when it compares names; git's own list."""
 MAX_FILES = 500_000
 """A tree that shares subtrees can name more files than any disk holds."""
 
@@ -62,9 +66,14 @@ def parse_tree(data: bytes) -> list[tuple[str, Entry]]:
 
 def refuse_unsafe(name: bytes) -> None:
     """Nothing for an ordinary file name. Raises: TargetError for one that is no name, or that git itself would obey."""
-    plain = name.lower().rstrip(b" .")
-    if not plain or b"/" in name or b"\0" in name or plain in (b".git", b"git~1"):
+    if not name.rstrip(b" .") or b"/" in name or b"\0" in name or _is_git(name):
         raise TargetError("a file name that is not safe to write", wanted="no '..', no '.git'", found=repr(name))
+
+
+def _is_git(name: bytes) -> bool:
+    """Whether some system takes the name, or a part of it, for `.git`: git refuses the same ones everywhere."""
+    parts = IGNORED.sub(b"", name).lower().split(b"\\")
+    return any(part.partition(b":")[0].rstrip(b" .") in (b".git", b"git~1") for part in parts)
 
 
 def blob_id(data: bytes) -> str:

@@ -1,7 +1,6 @@
 """Edits proposed by a language model that reads the code map, as JSON that only operators can turn into changes."""
 
 import inspect
-import re
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from statistics import fmean
@@ -14,18 +13,17 @@ from ...targets.errors import ModelBudgetError
 from ..code_map import CodeMap, Role, Symbol
 from ..models.base import Message, Model, ModelRequest
 from ..operators import OPERATORS
+from ..prompt_blocks import blocks, listed, one_line, printable, row, short
 from ..proposal import Edit, Evidence, Proposal
 
 RETRIES = 2
 SOURCE_CHARACTERS = 24_000
 """Of source shown: about 6,000 tokens."""
-MOST_SYMBOLS = 400
 HISTORY_ROWS = 40
 ECHO = 8000
 """Characters of a refused answer that are shown to its author again."""
 WHOLE = "the answer"
 """Title of a failure that is no single proposal's."""
-MARKS = re.compile(r"\b(BEGIN|END)\s+DATA\b", re.IGNORECASE)
 LITERAL_OPERATORS = frozenset({"set_literal", "set_config_value", "add_constant", "drop_constants"})
 ROLE_ORDER: tuple[Role, ...] = ("model", "training_step", "loss", "data", "evaluation", "prompt", "optimizer")
 
@@ -101,7 +99,7 @@ class LanguageModelProposer:
             failed = {title: reason for title, reason in failed.items() if title not in mended} | problems
             if not problems:
                 break
-            told = "\n".join(f"- {title}: {_clean(reason)}" for title, reason in problems.items())
+            told = blocks({"PROBLEMS": listed(f"- {title}: {reason}" for title, reason in problems.items())})
             messages.append(Message("assistant", completion.text[:ECHO] or "(an empty answer)"))
             messages.append(Message("user", _prompt("propose_retry").replace("{problems}", told)))
         for title, reason in failed.items():
@@ -117,7 +115,7 @@ class LanguageModelProposer:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            return [], {WHOLE: _one_line(f"not JSON that follows the schema: {where}: {first['msg']}")[:300]}
+            return [], {WHOLE: one_line(f"not JSON that follows the schema: {where}: {first['msg']}")[:300]}
         good: list[Proposal] = []
         bad: dict[str, str] = {}
         for body in answer.proposals:
@@ -134,14 +132,13 @@ class LanguageModelProposer:
         parts = {
             "WHAT IS RUN AND MEASURED": self._task,
             "OPERATORS": _operators(),
-            "FILES THAT MAY CHANGE": "\n".join(file for file in sorted(code.sources) if self._editable(file)),
-            "SYMBOLS": "\n".join(_line(s) for s in code.symbols[:MOST_SYMBOLS]),
-            "SUSPICIONS OF A STATIC READER": "\n".join(self._suspects(code)),
+            "FILES THAT MAY CHANGE": listed(file for file in sorted(code.sources) if self._editable(file)),
+            "SYMBOLS": listed(_line(s) for s in code.symbols),
+            "SUSPICIONS OF A STATIC READER": listed(self._suspects(code)),
             "SOURCE": _sources(code),
             "TRIED BEFORE": _tried(history, tried),
         }
-        blocks = [f"{title}\nBEGIN DATA\n{_clean(text) or '(none)'}\nEND DATA" for title, text in parts.items()]
-        return "\n\n".join([*blocks, f"Propose at most {limit} edits, best first."])
+        return f"{blocks(parts)}\n\nPropose at most {limit} edits, best first."
 
 
 def _prompt(name: str) -> str:
@@ -151,8 +148,8 @@ def _prompt(name: str) -> str:
 def _to_proposal(body: ProposalAnswer, commit: str, name: str) -> Proposal:
     edits = tuple(Edit(e.operator, e.file, e.symbol, e.arguments) for e in body.edits)
     evidence = tuple(Evidence(e.file, 1, e.symbol) for e in edits)
-    title = _one_line(body.title)[:72].rstrip() or "Edit proposed by a language model"
-    return Proposal(body.kind, title, _printable(body.rationale), edits, evidence, name, commit)
+    title = one_line(body.title)[:72].rstrip() or "Edit proposed by a language model"
+    return Proposal(body.kind, title, printable(body.rationale), edits, evidence, name, commit)
 
 
 def _json_part(text: str) -> str:
@@ -169,7 +166,7 @@ def _operators() -> str:
 
 def _line(symbol: Symbol) -> str:
     roles = f" [{', '.join(sorted(symbol.roles))}]" if symbol.roles else ""
-    return f"{symbol.file}:{symbol.line} {symbol.kind} {symbol.name}{symbol.signature[:160]}{roles}"
+    return f"{symbol.file}:{symbol.line} {symbol.kind} {short(symbol.name, 120)}{short(symbol.signature, 160)}{roles}"
 
 
 def _sources(code: CodeMap) -> str:
@@ -204,19 +201,5 @@ def _tried(history: Sequence[Trial], tried: Sequence[ProposalRecord]) -> str:
         score = f"{fmean(scores):.5g}" if scores else "no score"
         reason = next((v.reason for v in trial.verdicts if not v.passed), "") if trial else record.outcome
         decision = trial.decision if trial else "not run"
-        rows.append(_one_line(f"{record.kind} | {record.title} | {score} | {decision} | {reason[:160]}"))
+        rows.append(row(record.kind, record.title, score, decision, reason[:160]))
     return "\n".join(rows)
-
-
-def _printable(text: str) -> str:
-    """Without what could steer a terminal or end a string early."""
-    return "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(_printable(text).split())
-
-
-def _clean(text: str) -> str:
-    """Printable text that cannot end its own block."""
-    return MARKS.sub(r"\1-DATA", _printable(text))

@@ -1,12 +1,16 @@
 """A pure-Python project with three steps, small enough to run in milliseconds, and its judge."""
 
 import json
-import sys
+import os
 from pathlib import Path
 
+import pytest
+
 from branchlab.evals.judge import Judge
-from branchlab.sandbox.runner import Interpreter, Runner
+from branchlab.sandbox import backends, environments
+from branchlab.sandbox.runner import Runner
 from branchlab.sandbox.unconfined import Unconfined
+from branchlab.targets.errors import SandboxError
 from branchlab.targets.target import Target, read_target
 
 TRAIN = """
@@ -47,6 +51,16 @@ train = ["python", "train.py", "{data}", "{out}", "{seed}"]
 COMMIT = "c" * 40
 
 
+def sandboxed() -> Runner:
+    """bubblewrap; a skip where it cannot run, or a failure where the environment says that it must."""
+    try:
+        return backends.choose("bubblewrap")
+    except SandboxError as error:
+        if os.environ.get("BRANCHLAB_REQUIRE_SANDBOX") == "1":
+            raise
+        pytest.skip(str(error))
+
+
 class Toy:
     """`tree` is the candidate, free to be spoiled; `pristine` is the base commit's tree."""
 
@@ -67,10 +81,8 @@ class Toy:
         self.judge = self.new_judge()
 
     def new_judge(self) -> Judge:
-        base = Path(sys.base_prefix)
-        interpreter = Interpreter(Path(sys.executable), (base,))
         scratch, models = self.folder / "scratch", self.folder / "models"
-        return Judge(self.target, self.runner, interpreter, self.pristine, scratch, models)
+        return Judge(self.target, self.runner, environments.find(), self.pristine, scratch, models)
 
     def renew(self) -> "Toy":
         """The same with a new judge, after the evaluator or the target was changed."""

@@ -1,11 +1,12 @@
 import hashlib
 import json
 import os
+import threading
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from branchlab.sandbox.files import freeze, list_artifacts, read_regular, strict_json
@@ -148,3 +149,67 @@ def test_freezing_stops_at_the_disk_limit(tmp_path: Path) -> None:
         (tmp_path / "out" / name).write_bytes(bytes(700_000))
     with pytest.raises(ArtifactError):
         freeze(tmp_path / "out", tmp_path / "frozen", LIMITS)
+
+
+def test_files_of_holes_are_not_read_for_hours(tmp_path: Path) -> None:
+    """They cost the run no disk: a thousand of them at the disk limit each would keep us busy for days."""
+    for name in ("a", "c"):
+        with open(tmp_path / name, "wb") as file:
+            file.truncate(1 << 40)
+    (tmp_path / "b").write_bytes(b"x")
+    assert [artifact.path for artifact in list_artifacts(tmp_path)] == ["b"]
+    with pytest.raises(ArtifactError):
+        freeze(tmp_path, tmp_path / "frozen", LIMITS)
+
+
+def test_a_file_that_becomes_a_link_while_it_is_read_gives_nothing_away(tmp_path: Path) -> None:
+    """Somebody swaps the file, and the folder it is in, as fast as can be; what is read is the file or nothing."""
+    root, private = tmp_path / "out", tmp_path / "private"
+    for folder in (root / "d", root / "e", private):
+        folder.mkdir(parents=True)
+        (folder / "x").write_text("secret" if folder == private else "plain")
+    (root / "link").symlink_to(private)
+    (root / "far").symlink_to(private / "x")
+    done = threading.Event()
+
+    def swap() -> None:
+        while not done.is_set():
+            for name, other in (("d", "link"), ("e/x", "far")):
+                one, two, aside = root / name, root / other, root / "aside"
+                with suppress(OSError):
+                    one.rename(aside)
+                    two.rename(one)
+                    aside.rename(two)
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    seen = set()
+    try:
+        for number in range(4000):
+            with suppress(ArtifactError):
+                seen.add(read_regular(root, ("d/x", "e/x")[number % 2], 100))
+    finally:
+        done.set()
+        swapper.join()
+    assert seen == {b"plain"}
+
+
+@settings(deadline=None)
+@given(
+    st.binary(max_size=300) | st.text(max_size=300).map(str.encode) | JSON.map(lambda value: json.dumps(value).encode())
+)
+def test_what_is_accepted_has_one_meaning(data: bytes) -> None:
+    """The same as the plain reader's, every number finite, no key twice, of no great depth."""
+    try:
+        value = strict_json(data)
+    except ArtifactError:
+        return
+    assert value == json.loads(data)
+
+    def walk(inner: object, depth: int = 0) -> None:
+        assert depth <= 32
+        assert not isinstance(inner, float) or abs(inner) < float("inf")
+        for part in inner.values() if isinstance(inner, dict) else inner if isinstance(inner, list) else ():
+            walk(part, depth + 1)
+
+    walk(value)

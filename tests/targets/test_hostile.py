@@ -5,9 +5,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from branchlab.agent.proposers.branch import candidate_of
+from branchlab.targets.checkout import Checkout
 from branchlab.targets.errors import TargetError
-from branchlab.targets.tree import MAX_FILES, Entry, blob_id, parse_commit, parse_tree
+from branchlab.targets.tree import MAX_FILES, Entry, blob_id, parse_commit, parse_tree, refuse_unsafe
 
 from .conftest import FILES, Project
 
@@ -118,12 +122,66 @@ def test_a_partial_clone_is_refused_without_asking_its_remote(
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("name", ["..", ".", ".git", ".GIT", ".git ", "git~1", ".git."])
-def test_a_tree_with_a_name_that_leads_out_is_refused(project: Project, tmp_path: Path, name: str) -> None:
-    tree = project.git("rev-parse", "HEAD^{tree}")
-    project.commit_tree(f"040000 tree {tree}\t{name}\n")
+GIT_NAMES = [
+    ".git", ".GIT", ".Git", ".git ", ".git.", ".git . .", "git~1", "GIT~1", "git~1.", ".git\u200c", ".g\u200dit",
+    "\u202e.git", ".gi\u206ft", "\ufeff.git", ".git::$INDEX_ALLOCATION", ".git:x", ".git\\config", "a\\.git", "..", ".",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GIT_NAMES)
+@pytest.mark.parametrize("kind", ["folder", "file", "link", "submodule"])
+def test_a_tree_with_a_name_that_leads_out_is_refused(project: Project, kind: str, name: str) -> None:
+    tree, blob = project.git("rev-parse", "HEAD^{tree}"), project.git("rev-parse", "HEAD:train.py")
+    entry = {"folder": f"040000 tree {tree}", "file": f"100644 blob {blob}", "link": f"120000 blob {blob}",
+             "submodule": f"160000 commit {project.git('rev-parse', 'HEAD')}"}  # fmt: skip
+    project.commit_tree(f"{entry[kind]}\t{name}\n")
     with pytest.raises(TargetError, match="not safe to write"):
         project.open()
+
+
+@pytest.mark.parametrize("below", ["", "pkg/", "pkg/deep/"])
+@pytest.mark.parametrize("name", GIT_NAMES)
+def test_a_candidate_cannot_write_such_a_name(checkout: Checkout, name: str, below: str) -> None:
+    for path in (f"{below}{name}", f"{below}{name}/config"):
+        with pytest.raises(TargetError, match="not safe to write"):
+            checkout.commit(checkout.base, {path: b"x"}, "x", "refs/branchlab/r/1")
+
+
+def test_a_branch_with_such_a_name_is_refused_where_it_is_reviewed(project: Project) -> None:
+    blob, main = project.git("rev-parse", "HEAD:train.py"), project.git("rev-parse", "HEAD")
+    evil = project.commit_tree(f"100644 blob {blob}\t.git\u200c\n100644 blob {blob}\ttrain.py\n")
+    project.git("branch", "evil", evil)
+    project.git("update-ref", "HEAD", main)
+    with project.open() as checkout, pytest.raises(TargetError, match="not safe to write"):
+        candidate_of(checkout, checkout.base, "evil")
+
+
+NAMES = st.one_of(
+    st.text(".gitGIT~1 :\u200c\u206fx", min_size=1, max_size=7),
+    st.builds("{}{}{}{}".format, st.sampled_from(["", "\u200c"]), st.sampled_from([".git", "git~1", ".GIT"]),
+              st.sampled_from(["", " ", ".", ". .", ":x", "~1", "\u206f"]), st.sampled_from(["", "x", "ignore"])),
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=NAMES)
+def test_every_name_that_git_refuses_is_refused(project: Project, name: str) -> None:
+    """git that is told to protect macOS and Windows is the measure; it alone cannot be relied on, as a tree can be
+    written without it. What both systems would have to agree on (`.g<unseen>it:x`) is refused here too."""
+    options = ("-c", "core.protectHFS=true", "-c", "core.protectNTFS=true", "-c", "core.quotePath=false")
+    words = ["git", *options, "update-index", "--index-info"]
+    listed = f"100644 {'1' * 40}\t{name}\n".encode()
+    asked = subprocess.run(words, cwd=project.path, input=listed, capture_output=True, check=False)
+    if asked.returncode != 0 or b"Ignoring path" in asked.stderr:
+        with pytest.raises(TargetError):
+            refuse_unsafe(name.encode())
+
+
+@pytest.mark.parametrize(
+    "name", [".gitignore", ".github", "git", ".git_", "git~2", ".gitx", "a.git", "\\x.py", "ünï", ":"]
+)
+def test_ordinary_names_are_not_refused(name: str) -> None:
+    refuse_unsafe(name.encode())
 
 
 def test_a_file_and_a_folder_of_one_name_are_not_written(project: Project, tmp_path: Path) -> None:
@@ -196,3 +254,29 @@ def test_a_tree_is_read_as_git_wrote_it(project: Project) -> None:
 def test_malformed_commits(data: bytes) -> None:
     with pytest.raises(TargetError, match="a commit without tree or committer"):
         parse_commit(data)
+
+
+def test_a_tree_is_only_written_into_a_folder_of_its_own(checkout: Checkout, tmp_path: Path) -> None:
+    """Nothing that lies there, and no link, can lead a file elsewhere."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "link").symlink_to(elsewhere)
+    planted = tmp_path / "planted"
+    planted.mkdir()
+    (planted / "train.py").symlink_to(elsewhere / "key")
+    for folder in (tmp_path / "link", planted):
+        with pytest.raises(TargetError, match="not empty"):
+            checkout.materialise(checkout.base, folder)
+    assert not list(elsewhere.iterdir())
+
+
+def test_links_of_a_commit_are_never_written(project: Project, tmp_path: Path) -> None:
+    (project.path / "data").symlink_to(tmp_path)
+    (project.path / "key").symlink_to("/etc/passwd")
+    project.commit()
+    with project.open() as checkout:
+        checkout.materialise(checkout.base, tmp_path / "tree")
+        assert not any(path.is_symlink() for path in (tmp_path / "tree").rglob("*"))
+        for path in ("data", "data/x", "key"):
+            with pytest.raises(TargetError):
+                checkout.commit(checkout.base, {path: b"x"}, "x", "refs/branchlab/r/1")

@@ -52,7 +52,19 @@ def test_an_exclamation_mark_takes_files_out() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [".gitattributes", "a/.gitmodules", ".github/workflows/ci.yml", "tests/conftest.py", "pyproject.toml", "a/x.pth"],
+    [
+        ".gitattributes",
+        "a/.gitmodules",
+        ".github/workflows/ci.yml",
+        "tests/conftest.py",
+        "pyproject.toml",
+        "a/x.pth",
+        "__pycache__/train.cpython-311.pyc",
+        "a/__pycache__/b/x.py",
+        "a/model.pyc",
+        "usercustomize.py",
+        "pkg/pytest.ini",
+    ],
 )
 def test_what_steers_the_interpreter_is_always_protected(path: str) -> None:
     assert matches(path, ALWAYS_PROTECTED)
