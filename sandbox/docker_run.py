@@ -12,6 +12,7 @@ from ..targets.errors import SandboxError
 from . import docker_view, engine_faults, engine_group, processes, results, view
 from .docker_view import Box
 from .engine import Engine, client_environment
+from .leftovers import reap_monitors
 from .limits import INTERVAL, Stop, Watchdog
 from .output import OutputRing
 from .runner import RunRequest, RunResult
@@ -20,6 +21,7 @@ from .supervise import KILL_WAIT, Supervisor, kill, reap, wait_gone
 
 START_SECONDS = 60.0
 """Within which the engine must have started the container's first process: generous, for a busy machine."""
+SEARCH_INTERVAL = 0.01
 ASK_AFTER = 2.0
 """Seconds until the engine itself is asked for a first process that was not found by its mark."""
 FOUND = Stop("ok", "the container's first process is there")
@@ -142,7 +144,7 @@ class _Followed:
 
     def _search(self) -> Stop | None:
         """FOUND once the container's first process runs."""
-        self._rest()
+        self._watchdog.due = time.monotonic() + SEARCH_INTERVAL
         pid = next(
             filter(_first_of_namespace, processes.marked(f"{docker_view.MARK}={self._plan.box.name}".encode())), 0
         )
@@ -194,6 +196,7 @@ def _end(plan: Plan, client: _Process, followed: _Followed) -> _State | None:
         reap(client.pid)
         state = _inspect(plan)
         plan.engine.ask("rm", "--force", "--volumes", plan.box.name)
+        reap_monitors()
         removed = not _inspect(plan) if state.get("Running") else True
     except SandboxError:
         return None

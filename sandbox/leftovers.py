@@ -13,6 +13,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from . import processes
 from .docker_view import HOST, OWNER
 from .engine import Engine, client_environment
 
@@ -65,6 +66,18 @@ def sweep(engine: Engine) -> list[str]:
     if gone:
         engine.ask("rm", "--force", "--volumes", *gone)
     return gone
+
+
+def reap_monitors() -> None:
+    """Waits for podman's monitors that have ended. Each outlives its client, and is this process's child when this
+    process adopts orphans (`supervise.adopt_orphans`): nobody else would."""
+    for pid in processes.tree(os.getpid()).pids:
+        with suppress(OSError):
+            _, name, rest = re.split(
+                r"[()]", Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace"), maxsplit=2
+            )
+            if name == "conmon" and rest.split()[0] == "Z":
+                os.waitpid(pid, os.WNOHANG)
 
 
 def guard(engine: Engine) -> None:
