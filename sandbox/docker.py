@@ -77,6 +77,7 @@ class ContainerRunner:
         self._profile = seccomp_profile.profile()
         self._readable: dict[Path, bool] = {}
         self._works: set[Path] = set()
+        self._noise: tuple[str, ...] = ()
         leftovers.guard(self._engine)
         leftovers.sweep(self._engine)
         self.limits_kind = "watchdog, rlimits"
@@ -111,7 +112,8 @@ class ContainerRunner:
             box = self._box(folder / "files", slot)
             box.files.mkdir()
             docker_view.write_files(request, box, self._profile)
-            return docker_run.run(Plan(self._engine, request, box, slot, started, cancel, self.limits_kind))
+            result = docker_run.run(Plan(self._engine, request, box, slot, started, cancel, self.limits_kind))
+            return replace(result, log_head=self._without_noise(result.log_head))
 
     def _box(self, files: Path, slot: Slot) -> docker_view.Box:
         own = leftovers.owner()
@@ -125,7 +127,7 @@ class ContainerRunner:
             host=leftovers.host(),
             user=user,
             group=group,
-            keep_id=self._rootless and self.name == "podman",
+            rootless=self._rootless,
             files=files,
             cpus=slot.cpus,
         )
@@ -166,9 +168,17 @@ class ContainerRunner:
         if result.status != "ok":
             raise self._not_this_image(result)
         self._works.add(environments.find().executable)
-        memory, seccomp = json.loads(result.log_head.splitlines()[-1])
+        *noise, answer = result.log_head.splitlines(keepends=True)
+        self._noise = tuple(noise)
+        memory, seccomp = json.loads(answer)
         held = "engine cgroup" if memory == str(PREFLIGHT.memory_mb << 20) else ""
         return ", ".join(filter(None, (held, "watchdog, rlimits", "seccomp" if seccomp else "")))
+
+    def _without_noise(self, log: str) -> str:
+        """The log without the warnings that this engine begins each run with, as the preflight saw them."""
+        for line in self._noise:
+            log = log.removeprefix(line)
+        return log
 
     def _python(self, words: tuple[str, ...], interpreter: Interpreter) -> RunResult:
         with tempfile.TemporaryDirectory() as folder:

@@ -41,8 +41,8 @@ class Box:
     host: str
     user: int
     group: int
-    keep_id: bool
-    """The user is this process's own, in a rootless podman."""
+    rootless: bool
+    """The engine itself runs as an ordinary user."""
     files: Path
     """Folder of ours, with what `write_files` puts there."""
     cpus: frozenset[int] = frozenset()
@@ -52,6 +52,8 @@ def arguments(engine: Engine, request: RunRequest, box: Box) -> list[str]:
     """Words after the engine's command. Raises SandboxError for a path that cannot be shown."""
     inside = view.places(request)
     return [
+        # Its warnings would stand in the run's log.
+        *(("--log-level", "error") if engine.kind == "podman" else ()),
         "run",
         *_identity(engine, box),
         *_walls(engine, box),
@@ -100,7 +102,7 @@ def _identity(engine: Engine, box: Box) -> list[str]:
     words += ["--log-driver", "none"]
     if engine.kind == "podman":
         words += ["--env-host=false", "--http-proxy=false", "--image-volume", "ignore"]
-        words += ["--userns", "keep-id"] if box.keep_id else []
+        words += ["--userns", "keep-id"] if box.rootless else []
     return words
 
 
@@ -115,8 +117,10 @@ def _limits(request: RunRequest, box: Box) -> list[str]:
     limits = request.limits
     memory = f"{limits.memory_mb}m"
     words = ["--memory", memory, "--memory-swap", memory, "--pids-limit", str(limits.processes + OWN_PROCESSES)]
-    words += ["--cpus", str(min(limits.threads, os.cpu_count() or 1)), "--oom-score-adj", "1000"]
-    if box.cpus:
+    words += ["--oom-score-adj", "1000"]
+    # Few hosts give an ordinary user's engine the CPU controllers, and without them no container starts.
+    words += [] if box.rootless else ["--cpus", str(min(limits.threads, os.cpu_count() or 1))]
+    if box.cpus and not box.rootless:
         words += ["--cpuset-cpus", ",".join(map(str, sorted(box.cpus)))]
     for name, value in rlimits(limits).items():
         # RLIMIT_NPROC counts a whole account, and not the container: --pids-limit counts that.

@@ -34,7 +34,7 @@ KNOWN = (
      "the engine cannot show a GPU", "install nvidia-container-toolkit and configure the engine with nvidia-ctk"),
     (("seccomp is not supported", "seccomp not enabled", "seccomp is not enabled"),
      "the engine was built without seccomp", "use an engine with seccomp"),
-    (("not support cgroups", "cgroup controllers", "cgroup is not mounted", "the \"cgroup\" mount"),
+    (("not support cgroups", "cgroup controller", "cgroup is not mounted", "the \"cgroup\" mount"),
      "the engine has no control groups to limit a container with",
      "delegate them to this account (systemd: Delegate=yes), or run as root"),
     (("invalid mount config", "bind source path does not exist", "statfs "),

@@ -24,6 +24,7 @@ def main(folder: Path, words: list[str]) -> int:
     with (folder / "calls.jsonl").open("a") as calls:
         calls.write(json.dumps({"words": words, "environment": dict(os.environ)}) + "\n")
     kind = PODMAN if scenario.get("kind") == "podman" else DOCKER
+    words = words[2:] if words[0] == "--log-level" else words
     asked = " ".join(words[:2]) if words[0] in ("image", "container") else words[0]
     if asked in scenario.get("fails", {}):
         status, text = scenario["fails"][asked]
@@ -67,6 +68,8 @@ def run(folder: Path, words: list[str], scenario: dict[str, Any]) -> int:
         parts = dict(part.split("=", 1) for part in mount.split(",") if "=" in part)
         if parts["dst"] in ("/out", "/work"):
             command = [parts["src"] if word == parts["dst"] else word for word in command]
+    if "warning" in scenario:
+        print(scenario["warning"], file=sys.stderr, flush=True)
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     (folder / f"{name}.pid").write_text(str(process.pid))
     put(folder, name, {**state, "StartedAt": "2026-01-01T00:00:00Z"})

@@ -34,7 +34,7 @@ class Fake:
         return [json.loads(line)["environment"] for line in (self.folder / "calls.jsonl").read_text().splitlines()]
 
     def started(self) -> list[str]:
-        return [words[words.index("--name") + 1] for words in self.calls() if words[0] == "run"]
+        return [words[words.index("--name") + 1] for words in self.calls() if "run" in words]
 
     def removed(self) -> list[str]:
         return [name for words in self.calls() if words[0] == "rm" for name in words[3:]]
@@ -83,7 +83,7 @@ def test_nothing_is_ever_pulled_and_no_secret_is_handed_on(
     monkeypatch.setenv("API_KEY", "never-to-be-seen")
     ContainerRunner().run(ask(tmp_path, "import os; print(sorted(os.environ))"))
     assert not [words for words in fake.calls() if words[0] in ("pull", "create", "build", "login")]
-    assert all(words[words.index("--pull") + 1] == "never" for words in fake.calls() if words[0] == "run")
+    assert all(words[words.index("--pull") + 1] == "never" for words in fake.calls() if "run" in words)
     assert "never-to-be-seen" not in json.dumps(fake.environments()) + json.dumps(fake.calls())
     written = [path.read_text() for path in fake.folder.glob("*.environment")]
     assert len(written) == 2
@@ -101,6 +101,11 @@ def test_the_commands_own_status_is_told_from_the_engines(code: int, fake: Fake,
     assert (result.status, result.return_code, result.kill_reason) == ("sandbox_failed", None, "sandbox")
     assert "something broke" in result.reason
     assert fake.removed() == fake.started()
+
+
+def test_a_warning_that_the_engine_begins_each_run_with_is_not_in_the_log(fake: Fake, tmp_path: Path) -> None:
+    fake.does(warning="WARNING: Your kernel does not support swap limit capabilities.")
+    assert ContainerRunner().run(ask(tmp_path, "print('fine')")).log_head == "fine\n"
 
 
 def test_memory_is_the_reason_when_the_engine_says_so(fake: Fake, tmp_path: Path) -> None:
@@ -244,7 +249,7 @@ def test_options_of_this_host_are_split_as_a_shell_does(
 ) -> None:
     monkeypatch.setenv(engine.OPTIONS, options)
     ContainerRunner()
-    words = next(words for words in fake.calls() if words[0] == "run")
+    words = next(words for words in fake.calls() if "run" in words)
     at = words.index("--workdir")
     assert words[at - 2 : at] == shlex.split(options)
 
@@ -262,7 +267,7 @@ def test_a_folder_that_its_user_could_not_read_is_copied(fake: Fake, tmp_path: P
     (request.work / "secret.txt").write_text("x")
     (request.work / "secret.txt").chmod(0o600)
     ContainerRunner().run(request)
-    words = [words for words in fake.calls() if words[0] == "run"][-1]
+    words = [words for words in fake.calls() if "run" in words][-1]
     assert not [word for word in words if word.startswith(f"type=bind,src={request.work},")]
     assert [
         word for word in words if "/.container-" in word and "/work,dst=/work" in word and word.endswith(",readonly")

@@ -33,7 +33,7 @@ def request(folder: Path) -> RunRequest:
 def box(folder: Path) -> docker_view.Box:
     files = folder / "files"
     files.mkdir()
-    return docker_view.Box("branchlab-1", "7-8", "h", 1234, 1235, keep_id=False, files=files, cpus=frozenset({1, 0}))
+    return docker_view.Box("branchlab-1", "7-8", "h", 1234, 1235, rootless=False, files=files, cpus=frozenset({1, 0}))
 
 
 def values(words: list[str], flag: str) -> list[str]:
@@ -97,10 +97,14 @@ def test_what_podman_adds_by_itself_is_switched_off(tmp_path: Path) -> None:
     assert {"--env-host=false", "--http-proxy=false", "--read-only-tmpfs=false"} <= set(words)
     assert all(value.endswith("notmpcopyup") for value in values(words, "--tmpfs"))
     assert "--userns" not in words
-    (tmp_path / "again").mkdir()
-    kept = replace(box(tmp_path / "again"), keep_id=True)
-    (tmp_path / "third").mkdir()
-    assert values(docker_view.arguments(PODMAN, request(tmp_path / "third"), kept), "--userns") == ["keep-id"]
+
+
+def test_a_rootless_engine_keeps_the_users_number_and_is_asked_for_no_cpu_controller(tmp_path: Path) -> None:
+    made = replace(box(tmp_path), rootless=True)
+    words = docker_view.arguments(PODMAN, request(tmp_path), made)
+    assert values(words, "--userns") == ["keep-id"]
+    assert values(words, "--memory") == ["100m"]
+    assert not {"--cpus", "--cpuset-cpus"} & set(words)
 
 
 def test_dockers_configured_proxies_are_overwritten(tmp_path: Path) -> None:
