@@ -41,7 +41,7 @@ from .supervise import Cancel
 PREFLIGHT = Limits(wall_seconds=60, memory_mb=256, disk_mb=64, processes=32)
 # What is in force inside, and whether the output folder can be written.
 CHECK = """
-import json, sys
+import json, os, sys
 def first(*paths):
     for path in paths:
         try:
@@ -53,6 +53,7 @@ open(sys.argv[1] + "/written", "w").close()
 print(json.dumps([
     first("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"),
     "Seccomp:\\t2" in first("/proc/self/status"),
+    [path for path in ("/dev/shm", os.environ["TMPDIR"], os.environ["HOME"]) if not os.access(path, os.W_OK)],
 ]))
 """
 SAME_SYSTEM = "use an image of this host's distribution, with the shared libraries that Python needs"
@@ -170,7 +171,11 @@ class ContainerRunner:
         self._works.add(environments.find().executable)
         *noise, answer = result.log_head.splitlines(keepends=True)
         self._noise = tuple(noise)
-        memory, seccomp = json.loads(answer)
+        memory, seccomp, closed = json.loads(answer)
+        if closed:
+            # Some runtimes give a tmpfs the mode that the image's own folder has.
+            raise SandboxError("a run could not write to its folders in memory", found=", ".join(closed),
+                               where=self._engine.image, fix="build the image with these folders at mode 1777")  # fmt: skip
         held = "engine cgroup" if memory == str(PREFLIGHT.memory_mb << 20) else ""
         return ", ".join(filter(None, (held, "watchdog, rlimits", "seccomp" if seccomp else "")))
 

