@@ -7,12 +7,15 @@ from functools import cache
 from pathlib import Path
 
 from ..targets.errors import BranchlabError, SandboxError, UsageError
-from . import environments
+from . import engine, environments
 from .bubblewrap import Bubblewrap
+from .docker import ContainerRunner
 from .runner import Limits, Runner, RunRequest
 from .unconfined import Unconfined
 
-NAMES = ("auto", "bubblewrap", "unconfined")
+NAMES = ("auto", "bubblewrap", "docker", "podman", "unconfined")
+
+CONTAINER_HINT = f"use a container: with docker or podman installed, {engine.SET_IMAGE}"
 
 # One process, four questions; each answer is what must hold inside a sandbox.
 QUESTIONS = """
@@ -52,22 +55,43 @@ class Probe:
 
 
 def choose(name: str = "auto") -> Runner:
-    """The backend of that name; `auto` is bubblewrap.
+    """The backend of that name; `auto` is bubblewrap, else the container engine that is configured.
 
     Raises SandboxError with the reason and the fix when it does not work here, UsageError for another name.
     `unconfined` is only ever returned to who asks for it.
     """
     if name == "unconfined":
         return Unconfined()
-    if name in ("auto", "bubblewrap"):
+    if name == "auto":
+        return _strongest()
+    if name == "bubblewrap":
         return Bubblewrap()
+    for kind in engine.KINDS:
+        if name == kind:
+            return ContainerRunner(kind)
     raise UsageError("no such sandbox", wanted=", ".join(NAMES), found=repr(name), where="--sandbox")
+
+
+def _strongest() -> Runner:
+    try:
+        return Bubblewrap()
+    except SandboxError as error:
+        if not engine.configured():
+            raise SandboxError(f"{error}; or {CONTAINER_HINT}") from None
+        try:
+            return ContainerRunner()
+        except SandboxError as second:
+            raise SandboxError(f"{error}; nor is the configured container of use: {second}") from None
 
 
 @cache
 def probe() -> tuple[Probe, ...]:
     """What works here, found by running it; asked once per process."""
-    return (_probe_bubblewrap(), Probe("unconfined", True, "no isolation at all; only when asked for by name"))
+    return (
+        _probe_bubblewrap(),
+        *map(_probe_container, engine.KINDS),
+        Probe("unconfined", True, "no isolation at all; only when asked for by name"),
+    )
 
 
 def _probe_bubblewrap() -> Probe:
@@ -81,6 +105,18 @@ def _probe_bubblewrap() -> Probe:
         return Probe("bubblewrap", False, f"it runs, but does not hold: {'; '.join(faults)}", "see docs/sandbox.md")
     how = "gives up root first" if runner.mode.drop else "as this user"
     return Probe("bubblewrap", True, f"{runner.program.path} {runner.program.version}, {how}, {runner.limits_kind}")
+
+
+def _probe_container(kind: engine.Kind) -> Probe:
+    try:
+        runner = ContainerRunner(kind)
+        faults = _wrong_answers(runner)
+    except BranchlabError as error:
+        message, _, fix = str(error).partition("; fix: ")
+        return Probe(kind, False, message if engine.configured() else f"not configured: {message}", fix)
+    if faults:
+        return Probe(kind, False, f"it runs, but does not hold: {'; '.join(faults)}", "see docs/sandbox.md")
+    return Probe(kind, True, f"{runner.version}, {runner.limits_kind}")
 
 
 def _wrong_answers(runner: Runner) -> list[str]:

@@ -147,7 +147,7 @@ def _settings(kind: str, limits: Limits) -> list[tuple[str, str, str, bool]]:
 
 def find(proc: Path = Path("/proc/self")) -> Hierarchy | None:
     """The best hierarchy a group was really made in, or None."""
-    own = _own_groups(proc)
+    own = groups_of(proc, mounts=proc / "mountinfo")
     for hierarchy in (*_second_version(own), *_first_version(own)):
         try:
             with hierarchy.group(Limits(wall_seconds=1, memory_mb=64)):
@@ -195,14 +195,14 @@ def _first_version(own: Mapping[str, Path]) -> Iterator[Hierarchy]:
         yield Hierarchy("cgroup v1", parents)
 
 
-def _own_groups(proc: Path) -> dict[str, Path]:
-    """Folder of this process's group by controller; version 2 is the controller ''."""
+def groups_of(proc: Path, mounts: Path = Path("/proc/self/mountinfo")) -> dict[str, Path]:
+    """Folder of a process's group by controller, as this process sees it; version 2 is the controller ''."""
     places: dict[str, str] = {}
     for line in _lines(proc / "cgroup"):
         _, controllers, path = line.split(":", 2)
         places |= dict.fromkeys(controllers.split(","), path)
     found: dict[str, Path] = {}
-    for line in _lines(proc / "mountinfo"):
+    for line in _lines(mounts):
         left, _, right = line.partition(" - ")
         kind, _, options = right.split(" ", 2)
         if kind not in ("cgroup", "cgroup2"):

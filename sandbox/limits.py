@@ -87,7 +87,7 @@ class Watchdog:
         self._limits = limits
         self._folders = [str(folder) for folder in folders]
         self._memory_folders = memory_folders
-        self._host_device = os.stat("/").st_dev
+        self._host_root = os.stat("/")
         self._disk_devices = {os.stat(folder).st_dev for folder in self._folders}
         self._open_files_due = 0.0
         self._disk_due = 0.0
@@ -138,7 +138,7 @@ class Watchdog:
     def _memory_mounts(self, root: int) -> tuple[float, set[int]]:
         used, devices = 0.0, set[int]()
         with suppress(OSError):
-            if os.stat(f"/proc/{root}/root").st_dev == self._host_device:
+            if os.path.samestat(os.stat(f"/proc/{root}/root"), self._host_root):
                 return used, devices  # its own root is not in place yet: these folders are still the host's
         for folder in self._memory_folders:
             # The tree may have ended, or not have mounted it yet.

@@ -77,6 +77,8 @@ def _head(progress: Progress, now: float) -> RenderableType:
         left.append(f"  {one_line(progress.started.metric, 40)}, {better} is better", style="dim")
         if "unconfined" in progress.started.sandbox:
             left.append("  no sandbox", style="bold red")
+        elif not progress.started.sandbox.startswith("bubblewrap"):
+            left.append(f"  in {one_line(progress.started.sandbox, 20)}", style="dim")
     right = Text(one_line(progress.phase, 40), style="cyan")
     right.append(f"  {seconds(now - progress.since)}", style="default")
     if progress.model_calls:

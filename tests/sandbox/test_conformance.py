@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from branchlab.sandbox import bwrap, command, environments
+from branchlab.sandbox import bwrap, command, engine, environments
 from branchlab.sandbox.bubblewrap import Bubblewrap
 from branchlab.sandbox.conformance import CONTRACT, ISOLATION, Case, run_case
+from branchlab.sandbox.docker import ContainerRunner
 from branchlab.sandbox.runner import Limits, Runner, RunRequest
 from branchlab.sandbox.unconfined import Unconfined
 from branchlab.targets.errors import SandboxError
@@ -24,14 +25,17 @@ BACKENDS: dict[str, Callable[[], Runner]] = {
     "unconfined": Unconfined,
     "bubblewrap": Bubblewrap,
     "bubblewrap-as-root": lambda: Bubblewrap(drop=False),
+    "container": ContainerRunner,
 }
-ISOLATING = ("bubblewrap", "bubblewrap-as-root") if ROOT else ("bubblewrap",)
+ISOLATING = ("bubblewrap", "bubblewrap-as-root", "container") if ROOT else ("bubblewrap", "container")
 EVERY = ("unconfined", *ISOLATING)
 MADE: dict[str, Runner] = {}
 
 
 def backend(name: str) -> Runner:
     """The backend, or a skip; a failure where the environment says that a sandbox must be there."""
+    if name == "container" and not engine.configured():
+        pytest.skip(f"no container engine and image are configured ({engine.IMAGE})")
     try:
         if name not in MADE:
             MADE[name] = BACKENDS[name]()

@@ -115,10 +115,10 @@ def test_known_failures_get_their_fix(text: str, reason: str, fix: str) -> None:
 
 def test_choice_is_by_name_and_never_unconfined_unasked() -> None:
     assert choose("unconfined").name == "unconfined"
-    with pytest.raises(UsageError, match="auto, bubblewrap, unconfined"):
-        choose("docker")
+    with pytest.raises(UsageError, match="auto, bubblewrap, docker, podman, unconfined"):
+        choose("chroot")
     found = {entry.name: entry for entry in probe()}
-    assert list(found) == ["bubblewrap", "unconfined"]
+    assert list(found) == ["bubblewrap", "podman", "docker", "unconfined"]
     if found["bubblewrap"].available:
         assert choose().name == "bubblewrap"
     else:
