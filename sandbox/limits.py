@@ -6,7 +6,7 @@ the whole tree. Measured overshoot of the watchdog: tens of MB of memory, tens o
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,13 +80,21 @@ class Watchdog:
     """Looks at one running tree whenever `due` has passed; remembers its peak memory.
 
     `folders` are the host folders the run writes to; `memory_folders` are tmpfs mounts as the tree's own root sees
-    them, whose content is memory although no process maps it.
+    them, whose content is memory although no process maps it; `named` measures the run's own files in a tmpfs it
+    shares with others.
     """
 
-    def __init__(self, limits: Limits, folders: Sequence[Path], memory_folders: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        folders: Sequence[Path],
+        memory_folders: Sequence[str] = (),
+        named: Callable[[], disk.Usage] | None = None,
+    ) -> None:
         self._limits = limits
         self._folders = [str(folder) for folder in folders]
         self._memory_folders = memory_folders
+        self._named = named
         self._host_device = os.stat("/").st_dev
         self._disk_devices = {os.stat(folder).st_dev for folder in self._folders}
         self._open_files_due = 0.0
@@ -119,6 +127,11 @@ class Watchdog:
     def _memory(self, root: int, tree: processes.Tree, now: float) -> Stop | None:
         quick = processes.memory(tree.pids)
         mounted, devices = self._memory_mounts(root)
+        if self._named:
+            named = self._named()
+            if named.files > MOST_FILES:
+                return Stop("killed", f"made more than {MOST_FILES} files in shared memory", "files")
+            mounted += named.mb
         if now >= self._open_files_due:
             self._unlinked = processes.unlinked_files(tree.pids)
             cost = time.monotonic() - now
