@@ -6,12 +6,12 @@ the whole tree. Measured overshoot of the watchdog: tens of MB of memory, tens o
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import disk, processes
+from . import disk, processes, shared_memory
 from .runner import KillReason, Limits, Status
 
 MB = 1024 * 1024
@@ -80,8 +80,8 @@ class Watchdog:
     """Looks at one running tree whenever `due` has passed; remembers its peak memory.
 
     `folders` are the host folders the run writes to; `memory_folders` are tmpfs mounts as the tree's own root sees
-    them, whose content is memory although no process maps it; `named` measures the run's own files in a tmpfs it
-    shares with others.
+    them, whose content is memory although no process maps it. `uid` is the user that only this run has, when it has
+    one and no mounts of its own: its files in the host's /dev/shm count, and its processes are looked into as that user.
     """
 
     def __init__(
@@ -89,12 +89,12 @@ class Watchdog:
         limits: Limits,
         folders: Sequence[Path],
         memory_folders: Sequence[str] = (),
-        named: Callable[[], disk.Usage] | None = None,
+        uid: int | None = None,
     ) -> None:
         self._limits = limits
         self._folders = [str(folder) for folder in folders]
         self._memory_folders = memory_folders
-        self._named = named
+        self._uid = uid
         self._host_device = os.stat("/").st_dev
         self._disk_devices = {os.stat(folder).st_dev for folder in self._folders}
         self._open_files_due = 0.0
@@ -127,13 +127,14 @@ class Watchdog:
     def _memory(self, root: int, tree: processes.Tree, now: float) -> Stop | None:
         quick = processes.memory(tree.pids)
         mounted, devices = self._memory_mounts(root)
-        if self._named:
-            named = self._named()
+        if self._uid is not None:
+            named = shared_memory.usage(self._uid)
             if named.files > MOST_FILES:
                 return Stop("killed", f"made more than {MOST_FILES} files in shared memory", "files")
             mounted += named.mb
         if now >= self._open_files_due:
-            self._unlinked = processes.unlinked_files(tree.pids)
+            with processes.looking_as(self._uid):
+                self._unlinked = processes.unlinked_files(tree.pids)
             cost = time.monotonic() - now
             self._open_files_due = now + max(4 * INTERVAL, cost / BUSY_SHARE)
         # Unlinked files of a mounted tmpfs are in its usage already; those of a disk are the disk's.
@@ -141,7 +142,8 @@ class Watchdog:
         used = quick.anonymous + max(quick.shared, mounted + nameless)
         limit = self._limits.memory_mb
         if used > limit:
-            exact = processes.proportional_memory(tree.pids)
+            with processes.looking_as(self._uid):
+                exact = processes.proportional_memory(tree.pids)
             # Where the exact figure cannot be read it is zero: the upper bound stands.
             if exact.anonymous + exact.shared > 0:
                 used = exact.anonymous + max(exact.shared, mounted + nameless)

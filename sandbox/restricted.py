@@ -32,6 +32,8 @@ from .supervise import Cancel, adopt_orphans
 ABI = 6
 """Version of Landlock that is needed (Linux 6.12): before it, nothing keeps a run's signals from other processes of its
 user, the supervisor among them, or from sockets with an abstract name; and a run could not be ended as a whole."""
+GIVES_UP = 1 << 0 | 1 << 1 | 1 << 5 | 1 << 6 | 1 << 7
+"""CAP_CHOWN, DAC_OVERRIDE, KILL, SETGID, SETUID: what root needs to run something as another user, and to end it."""
 ELSEWHERE = "use --sandbox bubblewrap on a host that allows user namespaces, or a container backend"
 
 NOT_COVERED: Mapping[str, str] = {}
@@ -54,7 +56,8 @@ class Restricted:
         self.abi = _abi()
         self._filters = {own_user: _filters(own_user=own_user) for own_user in (True, False)}
         adopt_orphans()
-        self._drop = drop and os.geteuid() == 0
+        self._privileged = os.geteuid() == 0 and _holds(GIVES_UP)
+        self._drop = drop and self._privileged
         self._cancel = Cancel()
         self._readable: dict[Path, bool] = {}
         self._groups = cgroups.find()
@@ -90,8 +93,7 @@ class Restricted:
     def _run(self, request: RunRequest, scratch: Path, started: float) -> RunResult:
         own_user = self._drop and self._anyone_may_reach(request)
         with self._cancel.event() as cancel, take(request.limits, self._groups, drop=own_user) as slot:
-            root = os.geteuid() == 0
-            if root:
+            if self._privileged:
                 for path in (request.out, scratch):
                     privileges.give(path, slot.uid or 0)
             return restricted_run.run(
@@ -101,7 +103,7 @@ class Restricted:
                     started=started,
                     cancel=cancel,
                     slot=slot,
-                    backend=f"{self.name}-as-root" if root and not own_user else self.name,
+                    backend=f"{self.name}-as-root" if os.geteuid() == 0 and not own_user else self.name,
                     limits_kind=f"{self.limits_kind}, {'own' if own_user else 'shared'} user",
                     abi=self.abi,
                     seccomp=self._filters[own_user],
@@ -136,6 +138,12 @@ class Restricted:
         if result.status != "ok":
             found = result.reason if result.status == "sandbox_failed" else result.log_head or result.reason
             raise SandboxError("the restricted sandbox does not start here", found=found, fix=ELSEWHERE)
+
+
+def _holds(capabilities: int) -> bool:
+    text = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    effective = int(text.partition("CapEff:")[2].split()[0], 16)
+    return effective & capabilities == capabilities
 
 
 def _filters(*, own_user: bool) -> tuple[bytes, ...]:

@@ -9,14 +9,14 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from . import command, gpu, restricted_view, results, shared_memory
+from . import command, gpu, restricted_view, results
 from .launcher import GO
 from .limits import Stop, Watchdog, rlimits
 from .output import OutputRing
 from .runner import RunRequest, RunResult
+from .shared_memory import SHARED_MEMORY
 from .slot import Slot
 from .supervise import Supervisor, kill, reap, wait_gone
 
@@ -55,10 +55,9 @@ class _Launcher:
 
 def run(plan: Plan) -> RunResult:
     """What came of the run. Raises SandboxError when a path that it needs cannot be granted."""
-    request, uid = plan.request, plan.slot.uid
+    request = plan.request
     ring = OutputRing(request.limits.log_kb * 1024)
-    named = partial(shared_memory.usage, uid) if uid is not None else None
-    watchdog = Watchdog(request.limits, [request.out, plan.scratch], named=named)
+    watchdog = Watchdog(request.limits, [request.out, plan.scratch], uid=plan.slot.uid)
     with ExitStack() as stack:
         launcher = _start(plan, stack)
         stop: Stop | None = None
@@ -161,7 +160,7 @@ def _description(plan: Plan) -> Mapping[str, object]:
         "rlimits": limits,
         "seccomp": [code.hex() for code in plan.seccomp],
         "network": False,
-        "shared_memory": restricted_view.SHARED_MEMORY,
+        "shared_memory": SHARED_MEMORY,
     }
 
 

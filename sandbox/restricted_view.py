@@ -14,14 +14,16 @@ from ..targets.errors import SandboxError
 from . import view
 from .landlock import Access
 from .runner import RunRequest
+from .shared_memory import SHARED_MEMORY
 
 READ = Access.READ_FILE | Access.READ_DIR
 SHOWN = READ | Access.EXECUTE
+# Without EXECUTE: the descriptors of a process whose program may not be read are hidden from the watchdog, and only what a
+# run writes itself could be such a program.
 WRITTEN = (
     READ | Access.WRITE_FILE | Access.TRUNCATE | Access.REFER | Access.REMOVE_FILE | Access.REMOVE_DIR
     | Access.MAKE_REG | Access.MAKE_DIR | Access.MAKE_SYM | Access.MAKE_FIFO | Access.MAKE_SOCK
 )  # fmt: skip
-SHARED_MEMORY = "/dev/shm"  # noqa: S108 (the host's: glibc knows no other place)
 IN_SHARED_MEMORY = (
     Access.READ_FILE | Access.WRITE_FILE | Access.TRUNCATE | Access.REMOVE_FILE | Access.MAKE_REG
 )  # fmt: skip
@@ -44,9 +46,6 @@ def grants(request: RunRequest, scratch: Path, *, own_user: bool) -> Grants:
     Raises SandboxError when a folder to hide would still be readable, and when a path is missing.
     """
     hidden = sorted({os.path.realpath(folder) for folder in request.interpreter.hide})
-    # The watchdog of an ordinary user cannot look into a process whose program its user may not read, and only what
-    # a run writes itself could be such a program.
-    written = WRITTEN | Access.EXECUTE if own_user else WRITTEN
     asked, writable = [*request.mounts.values()], [request.out, scratch]
     (writable if request.work_writable else asked).append(request.work)
     found: Grants = []
@@ -62,7 +61,7 @@ def grants(request: RunRequest, scratch: Path, *, own_user: bool) -> Grants:
                 "a folder to hide cannot be left out of one that a run writes to", found=inside[0], where=folder,
                 fix="keep the environment outside the work tree and the results",
             )  # fmt: skip
-        found.append((folder, int(written)))
+        found.append((folder, int(WRITTEN)))
     found += [(path, int(READ)) for pattern in SETTINGS for path in _existing(pattern)]
     found += [(path, int(READ)) for path in FACTS if os.path.exists(path)]
     found += [(path, int(Access.READ_FILE | Access.WRITE_FILE)) for path in DEVICES]
