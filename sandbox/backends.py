@@ -9,10 +9,11 @@ from pathlib import Path
 from ..targets.errors import BranchlabError, SandboxError, UsageError
 from . import environments
 from .bubblewrap import Bubblewrap
+from .restricted import Restricted
 from .runner import Limits, Runner, RunRequest
 from .unconfined import Unconfined
 
-NAMES = ("auto", "bubblewrap", "unconfined")
+NAMES = ("auto", "bubblewrap", "restricted", "unconfined")
 
 # One process, four questions; each answer is what must hold inside a sandbox.
 QUESTIONS = """
@@ -55,10 +56,12 @@ def choose(name: str = "auto") -> Runner:
     """The backend of that name; `auto` is bubblewrap.
 
     Raises SandboxError with the reason and the fix when it does not work here, UsageError for another name.
-    `unconfined` is only ever returned to who asks for it.
+    `restricted` and `unconfined` are only ever returned to who asks for them.
     """
     if name == "unconfined":
         return Unconfined()
+    if name == "restricted":
+        return Restricted()
     if name in ("auto", "bubblewrap"):
         return Bubblewrap()
     raise UsageError("no such sandbox", wanted=", ".join(NAMES), found=repr(name), where="--sandbox")
@@ -67,7 +70,11 @@ def choose(name: str = "auto") -> Runner:
 @cache
 def probe() -> tuple[Probe, ...]:
     """What works here, found by running it; asked once per process."""
-    return (_probe_bubblewrap(), Probe("unconfined", True, "no isolation at all; only when asked for by name"))
+    return (
+        _probe_bubblewrap(),
+        _probe_restricted(),
+        Probe("unconfined", True, "no isolation at all; only when asked for by name"),
+    )
 
 
 def _probe_bubblewrap() -> Probe:
@@ -81,6 +88,18 @@ def _probe_bubblewrap() -> Probe:
         return Probe("bubblewrap", False, f"it runs, but does not hold: {'; '.join(faults)}", "see docs/sandbox.md")
     how = "gives up root first" if runner.mode.drop else "as this user"
     return Probe("bubblewrap", True, f"{runner.program.path} {runner.program.version}, {how}, {runner.limits_kind}")
+
+
+def _probe_restricted() -> Probe:
+    try:
+        runner = Restricted()
+        faults = _wrong_answers(runner)
+    except BranchlabError as error:
+        message, _, fix = str(error).partition("; fix: ")
+        return Probe("restricted", False, message, fix)
+    if faults:
+        return Probe("restricted", False, f"it runs, but does not hold: {'; '.join(faults)}", "see docs/sandbox.md")
+    return Probe("restricted", True, f"only when asked for by name; {runner.summary}")
 
 
 def _wrong_answers(runner: Runner) -> list[str]:

@@ -94,6 +94,8 @@ def _supervise(plan: Plan, driver: int, status: int, control: int) -> None:
     finally:
         last = _end_everything(child)
         _remove_shared_memory(plan["shared_memory"], plan["uid"])
+        if os.getppid() != plan["driver"]:
+            _remove_scratch(plan["scratch"])
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     _report(status, ended=last if code is None else code, cpu=used.ru_utime + used.ru_stime, peak=used.ru_maxrss / 1024)
 
@@ -146,6 +148,14 @@ def _remove_shared_memory(folder: str | None, uid: int | None) -> None:
         with suppress(OSError):
             if entry.stat(follow_symlinks=False).st_uid == uid:
                 os.unlink(entry.path)
+
+
+def _remove_scratch(folder: str) -> None:
+    """What the driver would have done, were it still there."""
+    from .disk import remove  # late: it costs more to import than everything else here
+
+    with suppress(OSError):
+        remove(folder)
 
 
 def _become(plan: Plan, supervisor: int, gate: int, status: int) -> NoReturn:

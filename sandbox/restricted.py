@@ -16,11 +16,12 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from ..targets.errors import SandboxError
-from . import cgroups, command, landlock, privileges, restricted_calls, restricted_run, results, seccomp, view
+from . import cgroups, command, disk, landlock, privileges, restricted_calls, restricted_run, results, seccomp, view
 from .limits import room_to_start
 from .processes import require_proc_children
 from .restricted_run import Plan
@@ -36,10 +37,28 @@ GIVES_UP = 1 << 0 | 1 << 1 | 1 << 5 | 1 << 6 | 1 << 7
 """CAP_CHOWN, DAC_OVERRIDE, KILL, SETGID, SETUID: what root needs to run something as another user, and to end it."""
 ELSEWHERE = "use --sandbox bubblewrap on a host that allows user namespaces, or a container backend"
 
-NOT_COVERED: Mapping[str, str] = {}
-"""Cases of `conformance.py` that this backend does not pass, and why; a case here must really fail."""
-NOT_COVERED_WITH_OWN_USER: Mapping[str, str] = {}
-NOT_COVERED_WITH_SHARED_USER: Mapping[str, str] = {}
+NOT_COVERED: Mapping[str, str] = {
+    "own loopback works": "the network is the host's, so there is none at all: training over gloo or NCCL needs bubblewrap",
+}
+"""Cases of `conformance.py` that no run of this backend passes, and why; a case listed here must really fail."""
+NOT_COVERED_WITH_OWN_USER: Mapping[str, str] = {
+    "host sockets by name": "a unix socket that every account may write to is open to the run's account too",
+    "host shared memory": "a file in /dev/shm that every account may read, or write, is open to the run's account too",
+}
+NOT_COVERED_WITH_SHARED_USER: Mapping[str, str] = {
+    "memory in a folder": "it gets no folder in memory: the host's /dev/shm stays shut",
+}
+NOT_COVERED_AS_ROOT: Mapping[str, str] = {
+    "namespaces and mounts": "it is root already, with none of root's rights: setuid(0) succeeds and changes nothing",
+}
+OWN_USER_HOLES = (
+    "unix sockets and files in /dev/shm that every account may use stay open, the names of files and processes can be "
+    "tried out, no loopback network"
+)
+SHARED_USER_HOLES = (
+    "the names of files and processes can be tried out, no loopback network, no sockets, no /dev/shm (no worker processes "
+    "that share memory), no change of file modes or times"
+)
 
 
 class Restricted:
@@ -67,9 +86,18 @@ class Restricted:
 
     @property
     def not_covered(self) -> Mapping[str, str]:
-        """Case of `conformance.py` by name, and why it does not hold, for runs of which an ordinary user can reach every
+        """Cases of `conformance.py` that do not hold here, and why, for runs of which an ordinary user can reach every
         folder."""
-        return {**NOT_COVERED, **(NOT_COVERED_WITH_OWN_USER if self._drop else NOT_COVERED_WITH_SHARED_USER)}
+        if self._drop:
+            return {**NOT_COVERED, **NOT_COVERED_WITH_OWN_USER}
+        as_root = NOT_COVERED_AS_ROOT if os.geteuid() == 0 else {}
+        return {**NOT_COVERED, **NOT_COVERED_WITH_SHARED_USER, **as_root}
+
+    @property
+    def summary(self) -> str:
+        """How it runs here, and what it leaves open, in a line for `doctor`."""
+        how, holes = ("gives up root first", OWN_USER_HOLES) if self._drop else ("as this user", SHARED_USER_HOLES)
+        return f"{how}, {self.limits_kind}; no namespaces: {holes}"
 
     def run(self, request: RunRequest) -> RunResult:
         started = time.monotonic()
@@ -80,12 +108,15 @@ class Restricted:
             waited = time.monotonic() - started
             return results.refused(stop, waited, backend=self.name, limits_kind=self.limits_kind)
         # In the system's folder for temporary files and not beside `out`: sockets have short paths, and TMPDIR holds some.
-        with tempfile.TemporaryDirectory(prefix="branchlab-", ignore_cleanup_errors=True) as folder:
-            scratch = Path(folder).resolve()
+        scratch = Path(tempfile.mkdtemp(prefix="branchlab-")).resolve()
+        try:
             if request.work_writable:
                 command.throwaway_copy(request.work, scratch / "work")
                 request = replace(request, work=scratch / "work")
             return self._run(request, scratch, started)
+        finally:
+            with suppress(OSError):
+                disk.remove(str(scratch))
 
     def cancel(self) -> None:
         self._cancel.all()

@@ -34,13 +34,14 @@ HOST_WIDE: Numbers = {
     "semtimedop": (220, 192), "mq_open": (240, 180), "mq_unlink": (241, 181),
     # names of files in folders that cannot be opened
     "inotify_init": (253, None), "inotify_init1": (294, 26),
+    # attributes of files that everyone may write
+    "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7), "setxattrat": (463, 463),
+    "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16), "removexattrat": (466, 466),
 }  # fmt: skip
 METADATA: Numbers = {
     "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53), "fchmodat2": (452, 452), "chown": (92, None),
     "fchown": (93, 55), "lchown": (94, None), "fchownat": (260, 54), "utime": (132, None), "utimes": (235, None),
-    "futimesat": (261, None), "utimensat": (280, 88), "setxattr": (188, 5), "lsetxattr": (189, 6),
-    "fsetxattr": (190, 7), "setxattrat": (463, 463), "removexattr": (197, 14), "lremovexattr": (198, 15),
-    "fremovexattr": (199, 16), "removexattrat": (466, 466), "file_setattr": (469, 469),
+    "futimesat": (261, None), "utimensat": (280, 88), "file_setattr": (469, 469),
 }  # fmt: skip
 """Refused to a run that shares its user: what it may not write it could still make unreadable, or readable for all."""
 OTHER_PROCESSES: Numbers = {"move_pages": (279, 239), "migrate_pages": (256, 238)}

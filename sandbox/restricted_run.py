@@ -156,6 +156,7 @@ def _description(plan: Plan) -> Mapping[str, object]:
         "argv": command.argv(request, places),
         "env": environment,
         "work": places["work"],
+        "scratch": str(plan.scratch),
         "grants": restricted_view.grants(request, plan.scratch, own_user=own_user),
         "rlimits": limits,
         "seccomp": [code.hex() for code in plan.seccomp],
