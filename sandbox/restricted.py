@@ -51,6 +51,7 @@ NOT_COVERED_WITH_SHARED_USER: Mapping[str, str] = {
 NOT_COVERED_AS_ROOT: Mapping[str, str] = {
     "namespaces and mounts": "it is root already, with none of root's rights: setuid(0) succeeds and changes nothing",
 }
+TABLES = (NOT_COVERED, NOT_COVERED_WITH_OWN_USER, NOT_COVERED_WITH_SHARED_USER, NOT_COVERED_AS_ROOT)
 OWN_USER_HOLES = (
     "unix sockets and files in /dev/shm that every account may use stay open, the names of files and processes can be "
     "tried out, no loopback network"

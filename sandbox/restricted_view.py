@@ -54,9 +54,9 @@ def grants(request: RunRequest, scratch: Path, *, own_user: bool) -> Grants:
         found += _without(folder, hidden)
     for folder in (str(view.real(path)) for path in asked):
         # One that is itself in a hidden folder was asked for by name: a shipped target's data.
-        found += _without(folder, [other for other in hidden if _within(other, folder)])
+        found += _without(folder, _below(folder, hidden))
     for folder in (str(view.real(path)) for path in writable):
-        if inside := [other for other in hidden if _within(other, folder)]:
+        if inside := _below(folder, hidden):
             raise SandboxError(
                 "a folder to hide cannot be left out of one that a run writes to", found=inside[0], where=folder,
                 fix="keep the environment outside the work tree and the results",
@@ -74,7 +74,7 @@ def _without(folder: str, hidden: list[str]) -> Grants:
     """The folder's rights, given so that nothing in `hidden` can be read."""
     if any(_within(folder, other) for other in hidden):
         return []
-    if not any(_within(other, folder) for other in hidden):
+    if not _below(folder, hidden):
         return [(folder, int(SHOWN))]
     found: Grants = [(folder, int(Access.READ_DIR))]
     for entry in os.scandir(folder):
@@ -95,6 +95,10 @@ def _outermost(paths: Iterable[str]) -> list[str]:
 
 def _existing(pattern: str) -> list[str]:
     return [os.path.realpath(path) for path in glob.glob(pattern)]
+
+
+def _below(folder: str, others: Iterable[str]) -> list[str]:
+    return [other for other in others if other != folder and _within(other, folder)]
 
 
 def _within(path: str, folder: str) -> bool:
