@@ -16,7 +16,7 @@ from branchlab.sandbox.restricted import Restricted
 from branchlab.sandbox.runner import Interpreter, Limits, RunRequest, RunResult
 from branchlab.targets.errors import SandboxError
 
-from .other_account import ROOT_ONLY, package_copy, run
+from .other_account import ORDINARY, ROOT_ONLY, package_copy, run
 
 ROOT = os.geteuid() == 0
 LIMITS = Limits(wall_seconds=60, memory_mb=512, disk_mb=64, processes=64, log_kb=64)
@@ -417,3 +417,49 @@ def test_killing_the_supervisor_is_a_fault_of_the_sandbox(runner: Restricted, tm
     result = runner.run(asked)
     assert killer.wait() == 0
     assert (result.status, result.reason) == ("sandbox_failed", "the launcher was ended from outside")
+
+
+# What a container engine leaves to root by default, without an engine: its fourteen capabilities (no CAP_SYS_ADMIN, no
+# CAP_SYS_PTRACE) and no call that makes namespaces or mounts.
+CONTAINER = """
+import ctypes, pathlib, struct, tempfile
+from branchlab.sandbox import launcher, seccomp
+from branchlab.sandbox.bubblewrap import Bubblewrap
+from branchlab.sandbox.conformance import CONTRACT, ISOLATION, run_case
+from branchlab.sandbox.restricted import Restricted
+from branchlab.targets.errors import SandboxError
+if sys.argv[1] == "root":
+    low = struct.pack("=3I", 0xA80425FB, 0xA80425FB, 0)
+    assert ctypes.CDLL(None).capset(struct.pack("=Ii", launcher.CAPABILITY_VERSION, 0), low + bytes(12)) == 0
+launcher._prctl(38, 1)
+launcher._filter(seccomp.program())
+try:
+    Bubblewrap()
+    print("bubblewrap works")
+except SandboxError:
+    pass
+runner = Restricted()
+names = ("ok", "stray is ended", "memory of many processes", "host files", "memory nobody maps", "unlinked files on disk")
+for case in (*CONTRACT, *ISOLATION):
+    if case.name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder).chmod(0o755)
+            print(case.name, run_case(case, runner, pathlib.Path(folder)))
+print(runner.summary.partition(",")[0])
+"""
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize(
+    ("who", "uid", "how"), [("root", 0, "gives up root first"), ("user", ORDINARY, "as this user")]
+)
+def test_it_works_where_no_namespace_can_be_made(who: str, uid: int, how: str) -> None:
+    names = (
+        "ok",
+        "stray is ended",
+        "memory of many processes",
+        "host files",
+        "memory nobody maps",
+        "unlinked files on disk",
+    )
+    assert run(CONTAINER, who, uid=uid).splitlines() == [*(f"{name} " for name in names), how]
