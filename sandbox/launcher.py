@@ -105,26 +105,35 @@ def _follow(child: int, wake: int, driver: int, control: int, open_gate: int) ->
     poller = select.poll()
     for descriptor in (wake, driver, control):
         poller.register(descriptor, select.POLLIN)
-    code = None
+    code, more = None, False
     while code is None:
-        ready = {descriptor for descriptor, _ in poller.poll()}
+        ready = {descriptor for descriptor, _ in poller.poll(0 if more else None)}
         if driver in ready or (control in ready and os.read(control, 1) != GO):
             return None
         if control in ready:
             os.write(open_gate, GO)
         if wake in ready:
             os.read(wake, 4096)
-            code = _reap(child)
+        if wake in ready or more:
+            code, more = _reap(child)
     return code
 
 
-def _reap(child: int) -> int | None:
-    """Waits for everything that has ended; the wait status of `child` when it is among them."""
+def _reap(child: int) -> tuple[int | None, bool]:
+    """Waits for some of what has ended: the wait status of `child` when it is among them, and whether more may have.
+
+    Not for all of it: a run that makes processes faster than this waits for them must not keep it from its other duties.
+    """
     code = None
-    with suppress(ChildProcessError):
-        while (found := os.waitpid(-1, os.WNOHANG))[0]:
-            code = found[1] if found[0] == child else code
-    return code
+    for _ in range(64):
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return code, False
+        if not pid:
+            return code, False
+        code = status if pid == child else code
+    return code, True
 
 
 def _end_everything(child: int) -> int | None:
