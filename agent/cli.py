@@ -130,7 +130,7 @@ def map_(ctx: Context, target: str) -> None:
 )
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Device slots: runs at a time.")
 @click.option("--model", default="", help="Language model to propose edits too, by its litellm name; none by default.")
-@click.option("--sandbox", default="auto", show_default=True, help="auto, bubblewrap, docker or podman.")
+@click.option("--sandbox", default="auto", show_default=True, help="auto, bubblewrap, docker, podman or restricted.")
 @click.option("--unsafe-no-sandbox", is_flag=True, help="Run the code with all your rights. Written into every row.")
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run.")
 @click.pass_obj
@@ -150,7 +150,7 @@ def run(ctx: Context, /, target: str | None, resume: str | None, **options: Any)
 @click.argument("target")
 @click.option("--budget", type=Seconds(), help="Wall time to spend, such as 30m.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Device slots: runs at a time.")
-@click.option("--sandbox", default="auto", show_default=True, help="auto, bubblewrap, docker or podman.")
+@click.option("--sandbox", default="auto", show_default=True, help="auto, bubblewrap, docker, podman or restricted.")
 @click.option("--unsafe-no-sandbox", is_flag=True, help="Run the code with all your rights. Written into every row.")
 @click.pass_obj
 @_exits
@@ -166,7 +166,7 @@ def tune(ctx: Context, /, target: str, **options: Any) -> int:
 @click.argument("branch")
 @click.option("--base", help="Commit to compare with; the target's base, or where BRANCH left it, by default.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Device slots: runs at a time.")
-@click.option("--sandbox", default="auto", show_default=True, help="auto, bubblewrap, docker or podman.")
+@click.option("--sandbox", default="auto", show_default=True, help="auto, bubblewrap, docker, podman or restricted.")
 @click.option("--unsafe-no-sandbox", is_flag=True, help="Run the code with all your rights. Written into every row.")
 @click.pass_obj
 @_exits

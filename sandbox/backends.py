@@ -10,10 +10,11 @@ from ..targets.errors import BranchlabError, SandboxError, UsageError
 from . import engine, environments
 from .bubblewrap import Bubblewrap
 from .docker import ContainerRunner
+from .restricted import Restricted
 from .runner import Limits, Runner, RunRequest
 from .unconfined import Unconfined
 
-NAMES = ("auto", "bubblewrap", "docker", "podman", "unconfined")
+NAMES = ("auto", "bubblewrap", "docker", "podman", "restricted", "unconfined")
 
 CONTAINER_HINT = f"use a container: with docker or podman installed, {engine.SET_IMAGE}"
 
@@ -58,12 +59,14 @@ def choose(name: str = "auto") -> Runner:
     """The backend of that name; `auto` is bubblewrap, else the container engine that is configured.
 
     Raises SandboxError with the reason and the fix when it does not work here, UsageError for another name.
-    `unconfined` is only ever returned to who asks for it.
+    `restricted` and `unconfined` are only ever returned to who asks for them.
     """
     if name == "unconfined":
         return Unconfined()
     if name == "auto":
         return _strongest()
+    if name == "restricted":
+        return Restricted()
     if name == "bubblewrap":
         return Bubblewrap()
     for kind in engine.KINDS:
@@ -90,6 +93,7 @@ def probe() -> tuple[Probe, ...]:
     return (
         _probe_bubblewrap(),
         *map(_probe_container, engine.KINDS),
+        _probe_restricted(),
         Probe("unconfined", True, "no isolation at all; only when asked for by name"),
     )
 
@@ -114,9 +118,23 @@ def _probe_container(kind: engine.Kind) -> Probe:
     except BranchlabError as error:
         message, _, fix = str(error).partition("; fix: ")
         return Probe(kind, False, message if engine.configured() else f"not configured: {message}", fix)
+    return _judged(kind, faults, f"{runner.version}, {runner.limits_kind}")
+
+
+def _probe_restricted() -> Probe:
+    try:
+        runner = Restricted()
+        faults = _wrong_answers(runner)
+    except BranchlabError as error:
+        message, _, fix = str(error).partition("; fix: ")
+        return Probe("restricted", False, message, fix)
+    return _judged("restricted", faults, f"only when asked for by name; {runner.summary}")
+
+
+def _judged(name: str, faults: list[str], how: str) -> Probe:
     if faults:
-        return Probe(kind, False, f"it runs, but does not hold: {'; '.join(faults)}", "see docs/sandbox.md")
-    return Probe(kind, True, f"{runner.version}, {runner.limits_kind}")
+        return Probe(name, False, f"it runs, but does not hold: {'; '.join(faults)}", "see docs/sandbox.md")
+    return Probe(name, True, how)
 
 
 def _wrong_answers(runner: Runner) -> list[str]:

@@ -1,6 +1,7 @@
 """How much of a disk a folder uses, measured while hostile code writes into it."""
 
 import os
+import stat
 from dataclasses import dataclass
 
 MB = 1024 * 1024
@@ -49,6 +50,31 @@ def usage(folder: str, *, most_files: int) -> Usage:
             iterator.close()
         for descriptor in stack:
             os.close(descriptor)
+
+
+def remove(folder: str) -> None:
+    """Removes what a run left, however deep its folders are and whatever their modes. Raises OSError."""
+    top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    moved, prefix = 0, f".{os.urandom(8).hex()}"  # a name that nothing in it has
+    try:
+        while names := os.listdir(top):
+            for name in names:
+                if not stat.S_ISDIR(os.stat(name, dir_fd=top, follow_symlinks=False).st_mode):
+                    os.unlink(name, dir_fd=top)
+                    continue
+                os.chmod(name, 0o700, dir_fd=top)
+                # Emptied upwards, each entry moved once: going down instead would hold a descriptor for each level.
+                below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=top)
+                try:
+                    for child in os.listdir(below):
+                        moved += 1
+                        os.rename(child, f"{prefix}-{moved}", src_dir_fd=below, dst_dir_fd=top)
+                finally:
+                    os.close(below)
+                os.rmdir(name, dir_fd=top)
+    finally:
+        os.close(top)
+    os.rmdir(folder)
 
 
 def free_mb(folder: str) -> float:

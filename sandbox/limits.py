@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import disk, processes
+from . import disk, processes, shared_memory
 from .runner import KillReason, Limits, Status
 
 MB = 1024 * 1024
@@ -80,13 +80,21 @@ class Watchdog:
     """Looks at one running tree whenever `due` has passed; remembers its peak memory.
 
     `folders` are the host folders the run writes to; `memory_folders` are tmpfs mounts as the tree's own root sees
-    them, whose content is memory although no process maps it.
+    them, whose content is memory although no process maps it. `uid` is the user that only this run has, when it has
+    one and no mounts of its own: its files in the host's /dev/shm count, and its processes are looked into as that user.
     """
 
-    def __init__(self, limits: Limits, folders: Sequence[Path], memory_folders: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        folders: Sequence[Path],
+        memory_folders: Sequence[str] = (),
+        uid: int | None = None,
+    ) -> None:
         self._limits = limits
         self._folders = [str(folder) for folder in folders]
         self._memory_folders = memory_folders
+        self._uid = uid
         self._host_root = os.stat("/")
         self._disk_devices = {os.stat(folder).st_dev for folder in self._folders}
         self._open_files_due = 0.0
@@ -119,8 +127,14 @@ class Watchdog:
     def _memory(self, root: int, tree: processes.Tree, now: float) -> Stop | None:
         quick = processes.memory(tree.pids)
         mounted, devices = self._memory_mounts(root)
+        if self._uid is not None:
+            named = shared_memory.usage(self._uid)
+            if named.files > MOST_FILES:
+                return Stop("killed", f"made more than {MOST_FILES} files in shared memory", "files")
+            mounted += named.mb
         if now >= self._open_files_due:
-            self._unlinked = processes.unlinked_files(tree.pids)
+            with processes.looking_as(self._uid):
+                self._unlinked = processes.unlinked_files(tree.pids)
             cost = time.monotonic() - now
             self._open_files_due = now + max(4 * INTERVAL, cost / BUSY_SHARE)
         # Unlinked files of a mounted tmpfs are in its usage already; those of a disk are the disk's.
@@ -128,7 +142,8 @@ class Watchdog:
         used = quick.anonymous + max(quick.shared, mounted + nameless)
         limit = self._limits.memory_mb
         if used > limit:
-            exact = processes.proportional_memory(tree.pids)
+            with processes.looking_as(self._uid):
+                exact = processes.proportional_memory(tree.pids)
             # Where the exact figure cannot be read it is zero: the upper bound stands.
             if exact.anonymous + exact.shared > 0:
                 used = exact.anonymous + max(exact.shared, mounted + nameless)

@@ -115,10 +115,11 @@ def test_known_failures_get_their_fix(text: str, reason: str, fix: str) -> None:
 
 def test_choice_is_by_name_and_never_unconfined_unasked() -> None:
     assert choose("unconfined").name == "unconfined"
-    with pytest.raises(UsageError, match="auto, bubblewrap, docker, podman, unconfined"):
+    with pytest.raises(UsageError, match="auto, bubblewrap, docker, podman, restricted, unconfined"):
         choose("chroot")
     found = {entry.name: entry for entry in probe()}
-    assert list(found) == ["bubblewrap", "podman", "docker", "unconfined"]
+    assert list(found) == ["bubblewrap", "podman", "docker", "restricted", "unconfined"]
+    assert "only when asked for by name" in found["restricted"].reason or found["restricted"].fix
     if found["bubblewrap"].available:
         assert choose().name == "bubblewrap"
     else:
