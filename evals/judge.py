@@ -8,7 +8,6 @@ Not covered: a same-process target (no `score` step) reports its own metric, and
 
 import os
 import secrets
-import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ..sandbox.files import freeze, read_regular
+from ..sandbox.files import freeze, read_regular, remove
 from ..sandbox.runner import Interpreter, Limits, Runner, RunRequest, RunResult
 from ..targets.errors import ArtifactError, TargetError
 from ..targets.target import Target
@@ -244,14 +243,3 @@ class _Session:
             processes=limits.processes,
             threads=limits.threads,
         )
-
-
-def remove(folder: Path) -> None:
-    """Deletes a folder that hostile code wrote in, folders without permissions included; what resists stays."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        for parent, folders, _ in os.walk(folder):
-            for name in folders:
-                if not Path(parent, name).is_symlink():
-                    Path(parent, name).chmod(0o700)
-        shutil.rmtree(folder, ignore_errors=True)
