@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..sandbox.files import freeze, read_regular, remove
+from ..sandbox.missing_module import advice
 from ..sandbox.runner import Interpreter, Limits, Runner, RunRequest, RunResult
 from ..targets.errors import ArtifactError, TargetError
 from ..targets.target import Target
@@ -58,17 +59,28 @@ class Judge:
         self._label_files = [path for labels in self._labels.values() for _, path in files_below(labels)]
         self._check_leaks()
 
-    def run(self, tree: Path, commit: str, seed: int, split: str, *, keep_model: bool = False) -> Run:
+    def run(
+        self,
+        tree: Path,
+        commit: str,
+        seed: int,
+        split: str,
+        *,
+        keep_model: bool = False,
+        interpreter: Interpreter | None = None,
+    ) -> Run:
         """The judged run of the candidate in `tree`.
 
         Args:
             split: `search`, `confirm` or `sealed`. Sealed never trains: it predicts from the model that was kept.
             keep_model: keep what training wrote, for a later split to predict from.
+            interpreter: the candidate's own, for train and predict; score always runs in the judge's.
 
         Raises: SandboxError when the sandbox itself is gone.
         """
         with self._folder() as folder:
             session = _Session(self, tree, folder, seed, split)
+            session.interpreter = interpreter or self._interpreter
             return session.judge(commit, keep_model)
 
     def _place(self, where: str, key: str) -> Path:
@@ -109,6 +121,8 @@ class _Session:
     def __init__(self, judge: Judge, tree: Path, folder: Path, seed: int, split: str) -> None:
         self._judge, self._tree, self._folder = judge, tree, folder
         self._target = judge._target
+        self.interpreter = judge._interpreter
+        """Of every step that runs the candidate's code."""
         self._run = Run(seed, split, "ok", "", None, 0.0, 0.0, 0.0, "", judge._runner.name, started=time.time())
 
     def judge(self, commit: str, keep_model: bool) -> Run:
@@ -190,7 +204,7 @@ class _Session:
             env["PYTHONPATH"] = os.pathsep.join(f"{{work}}/{path}" for path in target.environment.path)
         request = RunRequest(
             argv=tuple(words),
-            interpreter=self._judge._interpreter,
+            interpreter=self._judge._interpreter if name == "score" else self.interpreter,
             work=work or self._tree,
             out=out,
             limits=self._limits,
@@ -201,7 +215,9 @@ class _Session:
         result = self._judge._runner.run(request)
         self._account(result)
         if result.status != "ok":
-            raise _Stop(result.status, f"{name}: {result.reason}")
+            lacks = advice(self._run.log, request.work, request.interpreter, target.environment)
+            reason = f"{result.reason}; {lacks}" if result.status == "failed" and lacks else result.reason
+            raise _Stop(result.status, f"{name}: {reason}")
         return out
 
     def _account(self, result: RunResult) -> None:

@@ -166,11 +166,17 @@ class Target(_Part):
     """Overrides by tunable name, as `branchlab map` prints them; `enabled = false` takes one out."""
 
     _home: Path = PrivateAttr(default=Path())
+    _dependency_files: frozenset[str] = PrivateAttr(default=frozenset())
 
     @property
     def home(self) -> Path:
         """The folder target.toml was read from; relative paths start here."""
         return self._home
+
+    @property
+    def dependency_files(self) -> frozenset[str]:
+        """Files of the repository that say what is installed: those named, and in a run those they include too."""
+        return self._dependency_files | frozenset(self.environment.requirements)
 
     @cached_property
     def integrity(self) -> Literal["separate", "same-process"]:
