@@ -1,6 +1,7 @@
 """The interpreters of one run: that of the base commit, and those of candidates that may change what is installed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ..sandbox import environments
@@ -24,6 +25,7 @@ class CommitEnvironments:
         """
         self._target, self._checkout = target, checkout
         self._store = Environments(home, runner, target.environment.base_python, say=say)
+        self._failed: dict[str, NotBuilt] = {}
         self.base: Built | None = None
         self.sources: frozenset[str] = frozenset()
         """Dependency files of the base commit, included ones too."""
@@ -45,11 +47,15 @@ class CommitEnvironments:
             return None
         try:
             wanted = self._wanted(commit)
-            if self._store.key(wanted) == self.base.key:
+            key = self._store.key(wanted)
+            if key == self.base.key:
                 return None
-            return self._store.get(wanted, self._target.environment.hide)
+            found = self._failed.get(key) or self._store.get(wanted, self._target.environment.hide)
         except TargetError as error:  # the candidate's own mistake: the same was asked of the base commit before
             return NotBuilt(str(error), Path(), 0.0)
+        if isinstance(found, NotBuilt):
+            self._failed[key] = replace(found, seconds=0.0)  # tried once, and paid for once
+        return found
 
     def resolved(self) -> Target:
         """The target with the interpreter of its built environment, and its dependency files, filled in."""

@@ -77,11 +77,12 @@ class Environments:
         *,
         say: Callable[[str], None] = lambda text: None,
         variables: Mapping[str, str] | None = None,
+        limits: Limits = LIMITS,
     ) -> None:
         """`variables` stand for this process's own, where pip's and uv's settings are looked for; `say` is told, in a
         line, what takes long."""
         self._root = home.absolute() / "environments"
-        self._runner, self._base, self._say = runner, base_python, say
+        self._runner, self._base, self._say, self._limits = runner, base_python, say, limits
         self._variables = os.environ if variables is None else variables
 
     def key(self, wanted: Requirements) -> str:
@@ -175,6 +176,7 @@ class Environments:
         )
         # Only wheels where the settings hold a password: no code of a package runs beside it.
         words += ["--only-binary", ":all:"] if settings.secrets else []
+        words += ["--no-index"] if settings.no_index else []
         words += [word for root in wanted.roots for word in ("-r", f"{{work}}/wanted/{root}")]
         base = environments.find(self._base)
         certificate = "{work}/certificates.pem" if settings.certificate else ""
@@ -184,7 +186,7 @@ class Environments:
             interpreter=replace(base, prefixes=tuple(dict.fromkeys((*base.prefixes, *settings.folders())))),
             work=work,
             out=out,
-            limits=replace(LIMITS, threads=min(LIMITS.threads, os.cpu_count() or 1)),
+            limits=replace(self._limits, threads=min(self._limits.threads, os.cpu_count() or 1)),
             mounts={tool: program},
             env=told | {"TMPDIR": "{out}"},  # on the disk: wheels of gigabytes are unpacked from there
             build=venv,

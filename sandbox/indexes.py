@@ -21,7 +21,6 @@ UV = {
     "index-url": ("UV_DEFAULT_INDEX", "UV_INDEX_URL"),
     "extra-index-url": ("UV_INDEX", "UV_EXTRA_INDEX_URL"),
     "find-links": ("UV_FIND_LINKS",),
-    "no-index": ("UV_NO_INDEX",),
     "trusted-host": ("UV_INSECURE_HOST",),
     "constraint": ("UV_CONSTRAINT",),
 }
@@ -77,7 +76,6 @@ class Indexes:
                 "UV_DEFAULT_INDEX": self.index,
                 "UV_INDEX": words["extra"],
                 "UV_FIND_LINKS": words["links"].replace(" ", ","),
-                "UV_NO_INDEX": "1" if self.no_index else "",
                 "UV_INSECURE_HOST": words["hosts"],
                 "UV_HTTP_TIMEOUT": self.timeout,
                 "UV_CONSTRAINT": " ".join(constraints),
@@ -93,7 +91,6 @@ class Indexes:
                 "PIP_INDEX_URL": self.index,
                 "PIP_EXTRA_INDEX_URL": words["extra"],
                 "PIP_FIND_LINKS": words["links"],
-                "PIP_NO_INDEX": "1" if self.no_index else "",
                 "PIP_TRUSTED_HOST": words["hosts"],
                 "PIP_TIMEOUT": self.timeout,
                 "PIP_CERT": certificate,
