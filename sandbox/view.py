@@ -77,7 +77,7 @@ def arguments(
     inside = places(request)
     return [
         *_namespaces(open_files, disable_userns=disable_userns),
-        *(("--share-net",) if request.build else ()),
+        *(() if request.build else ("--unshare-net",)),
         *(word for name, value in environment.items() for word in ("--setenv", name, value)),
         *_system(open_files.etc),
         *_proc_and_dev(request, devices),
@@ -91,7 +91,7 @@ def arguments(
 
 def _namespaces(open_files: Descriptors, *, disable_userns: bool) -> list[str]:
     return [
-        *("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-net", "--unshare-cgroup-try"),
+        *("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"),
         *(("--disable-userns",) if disable_userns else ()),
         *("--uid", "1000", "--gid", "1000", "--hostname", "sandbox"),
         *("--die-with-parent", "--new-session", "--clearenv"),
