@@ -97,7 +97,7 @@ def open_review(
 
 
 def _new_lab(ref: str, options: Options, place: tuple[Path, LiveView]) -> Lab:
-    home, _ = place
+    home, view = place
     target = find_target(ref, home)
     runner = backends.choose(options.sandbox)
     checkout = Checkout.open(target, home)
@@ -107,7 +107,13 @@ def _new_lab(ref: str, options: Options, place: tuple[Path, LiveView]) -> Lab:
     settings = _settings(target, options, checkout, runner, ref)
     ledger.start_run(RunRecord(run_id, target.name, checkout.base, time.time(), settings=settings))
     try:
-        return _lab(run_id, target, options, (checkout, ledger, runner), place)
+        with _terminated_like_interrupted():
+            return _lab(run_id, target, options, (checkout, ledger, runner), place)
+    except KeyboardInterrupt:  # an environment takes its time to build
+        _set_status(ledger, run_id, "interrupted", "interrupted by the user")
+        if options.arms != ("review",):
+            view.handle(Note(f"go on with: branchlab run --resume {run_id}"))
+        raise
     except (OSError, BranchlabError) as error:
         _set_status(ledger, run_id, "failed", str(error))
         raise

