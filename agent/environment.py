@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Event, Lock
 
 from ..sandbox import environments
 from ..sandbox.built_environments import Built, Environments, NotBuilt
@@ -26,6 +27,7 @@ class CommitEnvironments:
         self._target, self._checkout = target, checkout
         self._store = Environments(home, runner, target.environment.base_python, say=say)
         self._failed: dict[str, NotBuilt] = {}
+        self._lock = Lock()
         self.base: Built | None = None
         self.sources: frozenset[str] = frozenset()
         """Dependency files of the base commit, included ones too."""
@@ -41,8 +43,9 @@ class CommitEnvironments:
             )  # fmt: skip
         self.base, self.sources, self.interpreter = found, wanted.sources, found.interpreter
 
-    def of(self, commit: str) -> Built | NotBuilt | None:
-        """The environment of a candidate that changed its dependency files; None when it runs in that of the base."""
+    def of(self, commit: str, stopping: Event) -> Built | NotBuilt | None:
+        """The environment of a candidate that changed its dependency files; None when it runs in that of the base, and
+        when the run is stopping. Called from any thread; one environment is built at a time."""
         if self.base is None or not self._target.environment.allow_dependency_changes:
             return None
         try:
@@ -50,12 +53,15 @@ class CommitEnvironments:
             key = self._store.key(wanted)
             if key == self.base.key:
                 return None
-            found = self._failed.get(key) or self._store.get(wanted, self._target.environment.hide)
+            with self._lock:
+                if stopping.is_set():
+                    return None
+                found = self._failed.get(key) or self._store.get(wanted, self._target.environment.hide)
+                if isinstance(found, NotBuilt) and not stopping.is_set():
+                    self._failed[key] = replace(found, seconds=0.0)  # tried once, and paid for once
+                return found
         except TargetError as error:  # the candidate's own mistake: the same was asked of the base commit before
             return NotBuilt(str(error), Path(), 0.0)
-        if isinstance(found, NotBuilt):
-            self._failed[key] = replace(found, seconds=0.0)  # tried once, and paid for once
-        return found
 
     def resolved(self) -> Target:
         """The target with the interpreter of its built environment, and its dependency files, filled in."""

@@ -62,8 +62,6 @@ class Lab:
     """Proposers that need no model, in the order they are asked."""
     modelled: Proposer | None = None
     environments: CommitEnvironments | None = None
-    building: threading.Lock = field(default_factory=threading.Lock)
-    """Held while a candidate's environment is built: one at a time."""
     plan: Plan | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     started: dict[str, Arm] = field(default_factory=dict)

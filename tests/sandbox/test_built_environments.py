@@ -21,6 +21,7 @@ import pytest
 from branchlab.sandbox import bwrap
 from branchlab.sandbox.bubblewrap import Bubblewrap
 from branchlab.sandbox.built_environments import LIMITS, Built, Environments, NotBuilt, kept
+from branchlab.sandbox.fake import FakeRunner, failed
 from branchlab.sandbox.runner import Interpreter, Limits, Runner, RunRequest, RunResult
 from branchlab.sandbox.unconfined import Unconfined
 from branchlab.targets.errors import SandboxError, TargetError
@@ -427,6 +428,27 @@ with tempfile.TemporaryDirectory() as folder:
     argv = ("python", "-c", "import evil; print(evil.said)")
     print(os.geteuid(), runner.run(RunRequest(argv, found.interpreter, work, out, Limits(20))).log_head.strip())
 """
+
+
+def test_a_password_that_a_build_prints_is_in_no_log_and_no_reason(tmp_path: Path) -> None:
+    url = "https://ada:hunter2%21secret@packages.example.org/simple"
+    said = f"Looking at {url}\nERROR: 403 for ada with hunter2!secret\n"
+    runner = FakeRunner(lambda request: failed(log=said))
+    variables = {"PIP_INDEX_URL": url, "PIP_CONFIG_FILE": "/dev/null", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    found = Environments(tmp_path / "home", runner, variables=variables).get(wanted("toy"))
+    assert isinstance(found, NotBuilt)
+    assert "403" in found.reason
+    assert "hunter2" not in found.reason + found.log.read_text()
+    (request,) = runner.requests
+    assert url in request.env.values(), "only the build itself is told"
+    assert not [word for word in request.argv if "hunter2" in word], "a command line can be read by every user"
+
+
+def test_a_sandbox_that_fails_is_not_the_packages_fault(tmp_path: Path, links: Path) -> None:
+    runner = FakeRunner(lambda request: replace(failed("the host's disk is nearly full"), status="sandbox_failed"))
+    with pytest.raises(SandboxError, match="nearly full"):
+        Environments(tmp_path / "home", runner, variables=offline(links)).get(wanted("toy"))
+    assert kept(tmp_path / "home")[0] == 0
 
 
 @pytest.mark.skipif(not ROOT, reason="the suite runs as an ordinary user already")
