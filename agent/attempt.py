@@ -8,13 +8,15 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
 from ..evals.gates import gates_for
 from ..evals.trial import Arm, Decision, Phase, Run, Trial, Verdict
+from ..sandbox.built_environments import Built, NotBuilt
+from ..sandbox.runner import Interpreter
 from ..targets.errors import SandboxError
 from .lab import Lab
 from .policy import hopeless
@@ -86,6 +88,7 @@ def _runs(lab: Lab, attempt: Attempt) -> tuple[list[Run], str | None]:
     runs: list[Run] = []
     sources: set[str] = set()
     tree: Path | None = None
+    environment: Built | NotBuilt | None = None
     try:
         for seed in attempt.seeds:
             known = lab.journal.known(attempt.commit, seed, split)
@@ -95,7 +98,9 @@ def _runs(lab: Lab, attempt: Attempt) -> tuple[list[Run], str | None]:
             else:
                 sources.add("")
                 tree = tree or lab.tree(attempt.commit)
-                runs.append(_run(lab, attempt, tree, seed))
+                environment = environment or _environment(lab, attempt)
+                runs.append(_run(lab, attempt, tree, seed, environment))
+                environment = replace(environment, seconds=0.0) if environment else None
             if runs[-1].score is None or _pointless(lab, attempt, runs):
                 break
     finally:
@@ -104,12 +109,32 @@ def _runs(lab: Lab, attempt: Attempt) -> tuple[list[Run], str | None]:
     return runs, None if "" in sources else min(sources)
 
 
-def _run(lab: Lab, attempt: Attempt, tree: Path, seed: int) -> Run:
-    keep = attempt.phase == "confirm"
+def _environment(lab: Lab, attempt: Attempt) -> Built | NotBuilt | None:
+    """The candidate's own environment, None where it has none; the seconds of building it are the attempt's."""
+    found = lab.environments.of(attempt.commit, lab.stopping) if lab.environments else None
+    if found and lab.stopping.is_set():
+        lab.journal.ledger.charge_device(lab.run_id, attempt.arm, seconds=found.seconds, purpose="cut off by a stop")
+        raise Interrupted
+    return found
+
+
+def _run(lab: Lab, attempt: Attempt, tree: Path, seed: int, environment: Built | NotBuilt | None) -> Run:
+    split = SPLIT_OF[attempt.phase]
+    if isinstance(environment, NotBuilt):
+        reason = f"its environment cannot be built: {environment.reason}"
+        spent = environment.seconds
+        return Run(seed, split, "failed", reason, None, spent, 0.0, 0.0, "", lab.runner.name, started=time.time())
+    run = _judged(lab, attempt, tree, seed, environment.interpreter if environment else None)
+    # What the build took is charged with the first run in it, and to who takes that run over.
+    return replace(run, device_seconds=run.device_seconds + environment.seconds) if environment else run
+
+
+def _judged(lab: Lab, attempt: Attempt, tree: Path, seed: int, interpreter: Interpreter | None) -> Run:
+    keep, split = attempt.phase == "confirm", SPLIT_OF[attempt.phase]
     for _ in range(INFRASTRUCTURE_TRIES):
         if lab.stopping.is_set():
             raise Interrupted
-        run = lab.judge.run(tree, attempt.commit, seed, SPLIT_OF[attempt.phase], keep_model=keep)
+        run = lab.judge.run(tree, attempt.commit, seed, split, keep_model=keep, interpreter=interpreter)
         if lab.stopping.is_set():
             lab.journal.ledger.charge_device(
                 lab.run_id, attempt.arm, seconds=run.device_seconds, purpose="cut off by a stop"

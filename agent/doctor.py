@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from ..sandbox import backends
+from ..sandbox.built_environments import kept
 from ..targets.find import shipped
 
 LEAST_FREE_GB = 2.0
@@ -28,7 +29,7 @@ class Finding:
 
 
 def examine(home: Path) -> tuple[Finding, ...]:
-    return (*_sandboxes(), _git(), _disk(home), *_libraries(), _gpu(), _targets())
+    return (*_sandboxes(), _git(), _disk(home), _environments(home), *_libraries(), _gpu(), _targets())
 
 
 def print_examined(findings: tuple[Finding, ...], *, as_json: bool) -> int:
@@ -66,6 +67,12 @@ def _disk(home: Path) -> Finding:
     return Finding(
         "disk", writable and free >= LEAST_FREE_GB, detail, f"free {LEAST_FREE_GB:.0f} GB, or another --home"
     )
+
+
+def _environments(home: Path) -> Finding:
+    count, mb = kept(home)
+    detail = f"{count} built, {mb:.0f} MB in {home / 'environments'}; rm -r removes them, a run builds its own again"
+    return Finding("environments", True, detail, needed=False)
 
 
 def _libraries() -> list[Finding]:

@@ -9,6 +9,7 @@ from ..targets.target import ALWAYS_PROTECTED
 from .code_map import CodeMap, Role
 from .configs.text import READERS
 from .draft_entry import OUT, SEED, Entry, find_entry
+from .draft_environment import environment_lines
 from .draft_metric import DraftedMetric, find_metrics
 from .exclusions import SEEDS
 from .imports import Modules
@@ -224,10 +225,7 @@ def _rest(code: CodeMap, entry: Entry, *, has_out: bool) -> Iterator[str]:
     if any(b"cuda" in code.sources[file] for file in entry.closure):
         yield "gpu = false  # CHECK: the code knows CUDA; set true where a GPU is to be used"
     yield from ("", "[environment]")
-    if foreign := _foreign_packages(code, entry):
-        yield f"# SURE: the code imports {', '.join(foreign)}."
-    yield "# CHECK: `python` names the interpreter that has them; without it the one that runs branchlab is used."
-    yield '# python = "/path/to/your/venv/bin/python"'
+    yield from environment_lines(_foreign_packages(code, entry), code.sources)
     for call in code.calls:
         downloads = (
             call.callee.rpartition(".")[2] in DOWNLOADS

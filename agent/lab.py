@@ -16,6 +16,7 @@ from ..targets.checkout import Checkout
 from ..targets.target import Target
 from ..targets.tunable import Tunable
 from .code_map import CodeMap
+from .environment import CommitEnvironments
 from .events import Event
 from .journal import Journal
 from .live import LiveView
@@ -60,6 +61,7 @@ class Lab:
     structured: Sequence[Proposer] = ()
     """Proposers that need no model, in the order they are asked."""
     modelled: Proposer | None = None
+    environments: CommitEnvironments | None = None
     plan: Plan | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     started: dict[str, Arm] = field(default_factory=dict)

@@ -18,13 +18,14 @@ from typing import Any
 from ..evals.judge import Judge
 from ..evals.ledger import Ledger, RunRecord
 from ..evals.rows import RunStatus
-from ..sandbox import backends, environments
+from ..sandbox import backends
 from ..sandbox.runner import Runner
 from ..targets.checkout import Checkout
 from ..targets.errors import BranchlabError, BudgetError, LedgerError, ModelError, UsageError
 from ..targets.find import find_target
 from ..targets.scope import check_scope
 from ..targets.target import Target
+from .environment import CommitEnvironments
 from .events import Note, RunFinished, RunStarted
 from .graph import drive
 from .journal import Journal
@@ -76,7 +77,7 @@ def open_review(
 
 
 def _new_lab(ref: str, options: Options, place: tuple[Path, LiveView]) -> Lab:
-    home, _ = place
+    home, view = place
     target = find_target(ref, home)
     runner = backends.choose(options.sandbox)
     checkout = Checkout.open(target, home)
@@ -86,7 +87,13 @@ def _new_lab(ref: str, options: Options, place: tuple[Path, LiveView]) -> Lab:
     settings = _settings(target, options, checkout, runner, ref)
     ledger.start_run(RunRecord(run_id, target.name, checkout.base, time.time(), settings=settings))
     try:
-        return _lab(run_id, target, options, (checkout, ledger, runner), place)
+        with _terminated_like_interrupted():
+            return _lab(run_id, target, options, (checkout, ledger, runner), place)
+    except KeyboardInterrupt:  # an environment takes its time to build
+        _set_status(ledger, run_id, "interrupted", "interrupted by the user")
+        if options.arms != ("review",):
+            view.handle(Note(f"go on with: branchlab run --resume {run_id}"))
+        raise
     except (OSError, BranchlabError) as error:
         _set_status(ledger, run_id, "failed", str(error))
         raise
@@ -142,10 +149,12 @@ def _lab(
         whole = folder / "scratch" / "pristine"  # renamed when it is all there: half an evaluator is none
         checkout.materialise(checkout.base, whole)
         whole.rename(pristine)
-    interpreter = environments.find(target.environment.python, target.environment.hide)
-    judge = Judge(target, runner, interpreter, pristine, folder / "scratch", folder / "models")
+    environments = CommitEnvironments(target, checkout, runner, home, lambda text: view.handle(Note(text)))
+    target = environments.resolved()
+    judge = Judge(target, runner, environments.interpreter, pristine, folder / "scratch", folder / "models")
     journal = Journal(ledger, run_id)
     lab = Lab(run_id, target, options, checkout, journal, runner, judge, Slots(options.jobs), view, folder)
+    lab.environments = environments
     lab.orphans = journal.orphans()
     lab.structured = structured_proposers()
     if options.model:

@@ -8,7 +8,6 @@ Not covered: a same-process target (no `score` step) reports its own metric, and
 
 import os
 import secrets
-import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ..sandbox.files import freeze, read_regular
+from ..sandbox.files import freeze, read_regular, remove
+from ..sandbox.missing_module import advice
 from ..sandbox.runner import Interpreter, Limits, Runner, RunRequest, RunResult
 from ..targets.errors import ArtifactError, TargetError
 from ..targets.target import Target
@@ -61,17 +61,28 @@ class Judge:
         # Of the start: what a run that is not held in could change, it must not change unnoticed.
         self._expected = {name: evaluator.now() for name, evaluator in self._evaluators.items()}
 
-    def run(self, tree: Path, commit: str, seed: int, split: str, *, keep_model: bool = False) -> Run:
+    def run(
+        self,
+        tree: Path,
+        commit: str,
+        seed: int,
+        split: str,
+        *,
+        keep_model: bool = False,
+        interpreter: Interpreter | None = None,
+    ) -> Run:
         """The judged run of the candidate in `tree`.
 
         Args:
             split: `search`, `confirm` or `sealed`. Sealed never trains: it predicts from the model that was kept.
             keep_model: keep what training wrote, for a later split to predict from.
+            interpreter: the candidate's own, for train and predict; score always runs in the judge's.
 
         Raises: SandboxError when the sandbox itself is gone.
         """
         with self._folder() as folder:
             session = _Session(self, tree, folder, seed, split)
+            session.interpreter = interpreter or self._interpreter
             return session.judge(commit, keep_model)
 
     def _place(self, where: str, key: str) -> Path:
@@ -112,6 +123,8 @@ class _Session:
     def __init__(self, judge: Judge, tree: Path, folder: Path, seed: int, split: str) -> None:
         self._judge, self._tree, self._folder = judge, tree, folder
         self._target = judge._target
+        self.interpreter = judge._interpreter
+        """Of every step that runs the candidate's code."""
         self._run = Run(seed, split, "ok", "", None, 0.0, 0.0, 0.0, "", judge._runner.name, started=time.time())
 
     def judge(self, commit: str, keep_model: bool) -> Run:
@@ -195,7 +208,7 @@ class _Session:
             env["PYTHONPATH"] = os.pathsep.join(f"{{work}}/{path}" for path in target.environment.path)
         request = RunRequest(
             argv=tuple(words),
-            interpreter=self._judge._interpreter,
+            interpreter=self._judge._interpreter if name == "score" else self.interpreter,
             work=work or self._tree,
             out=out,
             limits=self._limits,
@@ -206,7 +219,9 @@ class _Session:
         result = self._judge._runner.run(request)
         self._account(result)
         if result.status != "ok":
-            raise _Stop(result.status, f"{name}: {result.reason}")
+            lacks = advice(self._run.log, request.work, request.interpreter, target.environment)
+            reason = f"{result.reason}; {lacks}" if result.status == "failed" and lacks else result.reason
+            raise _Stop(result.status, f"{name}: {reason}")
         return out
 
     def _account(self, result: RunResult) -> None:
@@ -248,14 +263,3 @@ class _Session:
             processes=limits.processes,
             threads=limits.threads,
         )
-
-
-def remove(folder: Path) -> None:
-    """Deletes a folder that hostile code wrote in, folders without permissions included; what resists stays."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        for parent, folders, _ in os.walk(folder):
-            for name in folders:
-                if not Path(parent, name).is_symlink():
-                    Path(parent, name).chmod(0o700)
-        shutil.rmtree(folder, ignore_errors=True)

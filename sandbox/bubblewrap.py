@@ -100,7 +100,8 @@ class Bubblewrap:
             if os.geteuid() != 0:
                 return bwrap_run.run(plan, lambda path: str(paths.get(path, path)))
             # Inside, root has no power over another user's files either.
-            for folder in [request.out, request.work] if request.work_writable else [request.out]:
+            own = (request.out, request.work if request.work_writable else None, request.build)
+            for folder in filter(None, own):
                 privileges.give(folder, slot.uid or 0)
             return privileges.in_private_mounts(
                 paths,

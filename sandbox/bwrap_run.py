@@ -65,7 +65,8 @@ def run(plan: Plan, source: Callable[[Path], str]) -> RunResult:
     ring = OutputRing(request.limits.log_kb * 1024)
     # By their staged paths: the private mounts of a thread that gave up root may hide the others.
     out, work = (Path(source(folder)) for folder in (request.out, request.work))
-    watchdog = Watchdog(request.limits, [out, work] if request.work_writable else [out], view.MEMORY_FOLDERS)
+    written = [out, *([work] if request.work_writable else []), *([Path(source(b))] if (b := request.build) else [])]
+    watchdog = Watchdog(request.limits, written, view.MEMORY_FOLDERS)
     with ExitStack() as stack:
         channels = _channels(stack)
         outer = _start(plan, source, channels, stack)

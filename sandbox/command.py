@@ -20,6 +20,18 @@ def check_names(mounts: Mapping[str, Path]) -> None:
             raise SandboxError("bad mount name", wanted="letters, digits, - and _, not work or out", found=repr(name))
 
 
+def no_build(request: RunRequest, backend: str) -> None:
+    """Raises SandboxError for a run that builds an environment, which only some backends can give a network."""
+    if request.build:
+        raise SandboxError(
+            "an environment cannot be built by this backend",
+            wanted="bubblewrap",
+            found=backend,
+            where="environment.requirements",
+            fix="build it once with --sandbox bubblewrap, or name a ready one in environment.python",
+        )
+
+
 def fill(words: Sequence[str], places: Mapping[str, str]) -> list[str]:
     """The words with {name} replaced for the known names; other braces, such as JSON's, stay as they are."""
     pattern = re.compile("{(" + "|".join(map(re.escape, places)) + ")}")

@@ -92,6 +92,7 @@ class ContainerRunner:
     def run(self, request: RunRequest) -> RunResult:
         started = time.monotonic()
         command.check_names(request.mounts)
+        command.no_build(request, self.name)
         if stop := room_to_start(request.out):
             waited = time.monotonic() - started
             return results.refused(stop, waited, backend=self.name, limits_kind=self.limits_kind)

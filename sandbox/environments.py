@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 
@@ -27,7 +27,8 @@ paths = {sysconfig.get_path(kind) for kind in ("purelib", "platlib")}
 if venv:
     here = {"base": venv, "platbase": venv}
     paths |= {sysconfig.get_path(kind, "venv", vars=here) for kind in ("purelib", "platlib")}
-print(json.dumps([sys.executable, base, sorted(paths), list(sys.version_info[:2])]))
+kind = f"{sys.implementation.name} {sys.version} {sysconfig.get_platform()}"
+print(json.dumps([sys.executable, base, sorted(paths), list(sys.version_info[:2]), kind]))
 """
 
 
@@ -37,6 +38,8 @@ class _Answer:
     prefixes: tuple[Path, ...]
     site_packages: tuple[Path, ...]
     version: tuple[int, int]
+    kind: str
+    """Implementation, version, build and platform."""
 
 
 def find(python: str | None = None, hide: Sequence[str] = ()) -> Interpreter:
@@ -46,39 +49,61 @@ def find(python: str | None = None, hide: Sequence[str] = ()) -> Interpreter:
     that a run finds empty; this package's own is always among them. Raises TargetError when it is not a working
     Python 3, when a folder to hide is not there, or when showing it would show somebody's home folder.
     """
-    found = _ask(_locate(python))
+    return _interpreter(_ask(_locate(python)), hide)
+
+
+def built(environment: Path, base: str | None, hide: Sequence[str] = ()) -> Interpreter:
+    """The interpreter of a virtual environment that was made with `base` from packages of strangers.
+
+    Nothing in it is run to find this out: any file of it may be theirs. Raises TargetError as `find` does.
+    """
+    found = _ask(_locate(base, "environment.base_python"), str(environment))
+    return _interpreter(replace(found, executable=environment / "bin" / "python"), hide)
+
+
+def kind_of(base: str | None) -> str:
+    """What an environment made with this interpreter depends on: its implementation, version, platform and place."""
+    found = _ask(_locate(base, "environment.base_python"))
+    return f"{found.kind} {found.executable.resolve()}"
+
+
+def site_packages(python: str | None) -> tuple[Path, ...]:
+    """The folders an interpreter's packages are in, Debian's left out."""
+    return _ask(_locate(python)).site_packages
+
+
+def _interpreter(found: _Answer, hide: Sequence[str]) -> Interpreter:
     for prefix in found.prefixes:
         _check_prefix(prefix)
     return Interpreter(found.executable, found.prefixes, _hidden(found, hide))
 
 
-def _locate(python: str | None) -> str:
+def _locate(python: str | None, key: str = "environment.python") -> str:
     if python is None:
         return sys.executable
     path = shutil.which(os.path.expanduser(python))
     if path is None:
-        raise TargetError("no such interpreter", wanted="a Python executable", found=python, where="environment.python")
+        raise TargetError("no such interpreter", wanted="a Python executable", found=python, where=key)
     # It is asked for its folders outside any sandbox.
     for name in (path, os.path.realpath(path)):
         if found := tracked(Path(name)):
             message = "this interpreter is a file of a repository, whose authors could make it do anything"
-            raise TargetError(
-                message, found=found, where="environment.python", fix="use a virtual environment of yours"
-            )
+            raise TargetError(message, found=found, where=key, fix="use a virtual environment of yours")
     return os.path.abspath(path)
 
 
 @cache
-def _ask(executable: str) -> _Answer:
+def _ask(executable: str, environment: str = "") -> _Answer:
+    """`environment` names a virtual environment made with the interpreter, which itself is not in one then."""
     folder = Path(executable).parent.parent
-    venv = str(folder) if (folder / "pyvenv.cfg").is_file() else ""
+    venv = environment or (str(folder) if (folder / "pyvenv.cfg").is_file() else "")
     try:
         done = subprocess.run(
             [executable, "-I", "-S", "-c", ASK, venv],
             env={"PATH": os.environ.get("PATH", os.defpath), "HOME": "/nonexistent"},
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=True, cwd="/",
         )  # fmt: skip
-        own, base, site_packages, version = json.loads(done.stdout)
+        own, base, site_packages, version, kind = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         fault = getattr(error, "stderr", "") or str(error)
         raise TargetError(
@@ -87,7 +112,7 @@ def _ask(executable: str) -> _Answer:
     shown = [Path(prefix) for prefix in ([venv] if venv else []) + base]
     # A prefix may be a link (uv, Homebrew): both names must lead somewhere inside.
     prefixes = dict.fromkeys(path for prefix in shown for path in (prefix, prefix.resolve()))
-    return _Answer(Path(own), tuple(prefixes), tuple(map(Path, site_packages)), (version[0], version[1]))
+    return _Answer(Path(own), tuple(prefixes), tuple(map(Path, site_packages)), (version[0], version[1]), kind)
 
 
 def _check_prefix(prefix: Path) -> None:

@@ -5,13 +5,13 @@ import json
 import math
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 from ..targets.errors import ArtifactError
-from .limits import MOST_FILES
 from .runner import Artifact, Limits
 
 CHUNK = 1024 * 1024
@@ -21,6 +21,8 @@ BRACKET_OR_STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTA
 MB = 1024 * 1024
 MOST_HASHED = 16 * 1024 * MB
 """Bytes of one run that are read for its list. A file of holes costs the run no disk, and would cost us hours."""
+MOST_FILES = 20_000
+"""Entries of one folder that are read: as many as `Limits.files` lets a run leave by default."""
 FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -192,3 +194,14 @@ def freeze(src: Path, dst: Path, limits: Limits) -> tuple[Artifact, ...]:
         left -= size
         found.append(Artifact(rel, size, digest.hexdigest()))
     return tuple(found)
+
+
+def remove(folder: Path) -> None:
+    """Deletes a folder that hostile code wrote in, folders without permissions included; what resists stays."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        for parent, folders, _ in os.walk(folder):
+            for name in folders:
+                if not Path(parent, name).is_symlink():
+                    Path(parent, name).chmod(0o700)
+        shutil.rmtree(folder, ignore_errors=True)

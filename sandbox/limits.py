@@ -15,8 +15,6 @@ from . import disk, processes, shared_memory
 from .runner import KillReason, Limits, Status
 
 MB = 1024 * 1024
-MOST_FILES = 20_000
-"""Entries a run may leave in its folders: more would make hashing and copying them a cost of its own."""
 DISK_FLOOR_MB = 256.0
 """Free space a host keeps: no run starts below it, and a run that meets it ends, without blame."""
 MEMORY_FLOOR_MB = 256.0
@@ -129,8 +127,8 @@ class Watchdog:
         mounted, devices = self._memory_mounts(root)
         if self._uid is not None:
             named = shared_memory.usage(self._uid)
-            if named.files > MOST_FILES:
-                return Stop("killed", f"made more than {MOST_FILES} files in shared memory", "files")
+            if named.files > self._limits.files:
+                return Stop("killed", f"made more than {self._limits.files} files in shared memory", "files")
             mounted += named.mb
         if now >= self._open_files_due:
             with processes.looking_as(self._uid):
@@ -179,12 +177,12 @@ class Watchdog:
         used = sum(self._unlinked.get(device, 0.0) for device in self._disk_devices)
         files = 0
         for folder in self._folders:
-            found = disk.usage(folder, most_files=MOST_FILES)
+            found = disk.usage(folder, most_files=self._limits.files)
             if found.fault:
                 return Stop("killed", f"the output folder cannot be measured: {found.fault}", "disk")
             used, files = used + found.mb, files + found.files
-        if files > MOST_FILES:
-            return Stop("killed", f"wrote more than {MOST_FILES} files", "files")
+        if files > self._limits.files:
+            return Stop("killed", f"wrote more than {self._limits.files} files", "files")
         if used > self._limits.disk_mb:
             return Stop("killed", f"wrote {used:.0f} MB of {self._limits.disk_mb} MB of disk", "disk")
         return None

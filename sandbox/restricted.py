@@ -105,6 +105,7 @@ class Restricted:
         command.check_names(request.mounts)
         if request.gpu is not None:
             raise SandboxError("a GPU cannot be shown by this backend", found=request.gpu, fix=ELSEWHERE)
+        command.no_build(request, self.name)
         if stop := room_to_start(request.out):
             waited = time.monotonic() - started
             return results.refused(stop, waited, backend=self.name, limits_kind=self.limits_kind)

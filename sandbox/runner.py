@@ -24,6 +24,8 @@ class Limits:
     threads: int = 1
     log_kb: int = 256
     """Bytes kept of the output: half of it from the head, half from the tail."""
+    files: int = 20_000
+    """Entries a run may leave in its folders: more would make hashing and copying them a cost of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,10 @@ class RunRequest:
     work_writable: bool = False
     gpu: str | None = None
     """UUID of the one GPU to show, or None."""
+    build: Path | None = None
+    """Folder of a virtual environment to make, None in every run of a candidate. It is writable, and inside it keeps
+    the path it has on the host, since such an environment cannot be moved. With it the run has the host's network; a
+    backend that cannot give both must refuse."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import errno
 import json
 from typing import Any
 
-from . import seccomp
+from . import seccomp, syscalls
 
 REFUSE, ALLOW = "SCMP_ACT_ERRNO", "SCMP_ACT_ALLOW"
 WORD = 0xFFFFFFFF
@@ -17,7 +17,7 @@ WORD = 0xFFFFFFFF
 def profile() -> str:
     """The profile as JSON. Calls of another architecture (32 bit, x32) are never allowed by the engine's library."""
     rules = [
-        _rule(sorted(seccomp.DENIED), errno.EPERM),
+        _rule(sorted(syscalls.DENIED), errno.EPERM),
         # glibc falls back to clone, whose flags can be read; clone3 keeps them in memory.
         _rule(["clone3"], errno.ENOSYS),
         *(_rule(["clone"], errno.EPERM, _masked(0, bit, bit)) for bit in _bits(seccomp.NEW_NAMESPACES)),

@@ -21,6 +21,7 @@ MEMORY_FOLDERS = ("/dev/shm", "/tmp", HOME)  # noqa: S108 (paths inside the sand
 SYSTEM_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/etc/ssl/certs", "/etc/nsswitch.conf",
                 "/etc/fonts", "/etc/mime.types")  # fmt: skip
+NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/host.conf", "/etc/gai.conf")
 SEALED_PROC = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/acpi", "/proc/scsi")
 RESERVED = frozenset({"bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "libx32", "media", "mnt", "opt",
                       "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var"})  # fmt: skip
@@ -44,10 +45,11 @@ class Descriptors:
 def places(request: RunRequest) -> dict[str, str]:
     """Where work, out and each mount are inside: `/work`, `/out`, `/NAME`.
 
-    A name that is a system folder's, or the first folder of the interpreter's own path, gets `_` appended: one mount
+    A name that is a system folder's, or the first folder of a path that is the same inside, gets `_` appended: one mount
     must never hide another.
     """
-    taken = RESERVED | {prefix.parts[1] for prefix in request.interpreter.prefixes if len(prefix.parts) > 1}
+    fixed = [*request.interpreter.prefixes, *([request.build] if request.build else [])]
+    taken = RESERVED | {path.parts[1] for path in fixed if len(path.parts) > 1}
     inside = {}
     for name in ("work", "out", *request.mounts):
         folder = name
@@ -75,11 +77,13 @@ def arguments(
     inside = places(request)
     return [
         *_namespaces(open_files, disable_userns=disable_userns),
+        *(() if request.build else ("--unshare-net",)),
         *(word for name, value in environment.items() for word in ("--setenv", name, value)),
         *_system(open_files.etc),
         *_proc_and_dev(request, devices),
         *_interpreter(request.interpreter, source),
         *_folders(request, inside, source),
+        *(_build(request.build, source) if request.build else ()),
         *("--remount-ro", "/", "--chdir", inside["work"]),
         *(("--seccomp", str(open_files.seccomp)) if open_files.seccomp is not None else ()),
     ]
@@ -87,7 +91,7 @@ def arguments(
 
 def _namespaces(open_files: Descriptors, *, disable_userns: bool) -> list[str]:
     return [
-        *("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-net", "--unshare-cgroup-try"),
+        *("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"),
         *(("--disable-userns",) if disable_userns else ()),
         *("--uid", "1000", "--gid", "1000", "--hostname", "sandbox"),
         *("--die-with-parent", "--new-session", "--clearenv"),
@@ -139,11 +143,20 @@ def _folders(request: RunRequest, inside: Mapping[str, str], source: Callable[[P
     return [*words, "--bind", source(request.out), inside["out"]]
 
 
+def _build(folder: Path, source: Callable[[Path], str]) -> list[str]:
+    """The folder an environment is made in, and what a name server is found by."""
+    words = ["--bind", source(folder), str(folder)]
+    for path in NETWORK_FILES:
+        words += ["--ro-bind-try", os.path.realpath(path), path]
+    return words
+
+
 def sources(request: RunRequest) -> dict[Path, Path]:
     """Every host path outside the system folders that the arguments name, and where it really is: only real paths are
     bound, so that what is shown is what was checked."""
     prefixes = [prefix for prefix in request.interpreter.prefixes if not prefix.is_relative_to("/usr")]
-    return {path: real(path) for path in (*prefixes, request.work, *request.mounts.values(), request.out)}
+    written = [request.out, *([request.build] if request.build else [])]
+    return {path: real(path) for path in (*prefixes, request.work, *request.mounts.values(), *written)}
 
 
 def real(path: Path) -> Path:

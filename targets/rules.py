@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 
 from .errors import TargetError
 from .mistakes import nearest, show
-from .target import PLACEHOLDERS, Split, Target, TunableOverride
+from .requirements import LOCKS, is_supported
+from .target import PLACEHOLDERS, Environment, Split, Target, TunableOverride
 from .urls import check_url, is_url
 
 
@@ -40,6 +41,7 @@ def _broken(target: Target) -> Iterator[Broken]:
     for name, override in target.tunables.items():
         yield from _override(f'tunables."{name}"', override)
     yield from _data(target)
+    yield from _environment(target.environment)
     if is_url(target.repo) and target.commit is None:
         yield Broken(
             "commit", "a repository given as a URL needs a commit", "40 hex digits, a tag or a branch", "nothing"
@@ -154,6 +156,25 @@ def _data(target: Target) -> Iterator[Broken]:
         labels = [getattr(target.splits, name).labels for name in ("search", "confirm", "sealed")]
         if len(set(labels)) < 3:
             yield Broken("splits", "two splits share their labels", "three separate ones", show(labels))
+
+
+def _environment(environment: Environment) -> Iterator[Broken]:
+    for path in environment.requirements:
+        name = PurePosixPath(path).name
+        if not _inside(path):
+            yield Broken("environment.requirements", "bad value", "a path inside the repository", show(path))
+        elif not is_supported(path):
+            wanted = "a requirement file (.txt, .in) or a pyproject.toml"
+            yield Broken("environment.requirements", "not a format that is read", wanted, name, LOCKS.get(name, ""))
+    if environment.requirements:
+        if environment.python is not None:
+            message = "python and requirements exclude each other"
+            fix = "base_python names the interpreter to build with"
+            yield Broken("environment.python", message, "one of them", "both", fix)
+        return
+    for key in ("base_python", "allow_dependency_changes"):
+        if getattr(environment, key):
+            yield Broken(f"environment.{key}", "says nothing without requirements", "requirements too", "none")
 
 
 def _inside(path: str) -> bool:

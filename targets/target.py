@@ -24,7 +24,9 @@ PLACEHOLDERS = {
 ALWAYS_PROTECTED = (
     "**/.git*", "**/conftest.py", "**/pytest.ini", "**/tox.ini", "**/setup.cfg", "**/setup.py",
     "**/pyproject.toml", "**/sitecustomize.py", "**/usercustomize.py", "**/*.pth", "**/*.lock",
-    "**/requirements*.txt", "target.toml", "**/__pycache__", "**/*.pyc",
+    "**/requirements*.txt", "**/requirements*.in", "**/requirements/*.txt", "**/requirements/*.in",
+    "**/constraints*.txt", "**/pylock*.toml", "**/Pipfile", "**/environment.yml", "**/environment.yaml", "target.toml",
+    "**/__pycache__", "**/*.pyc",
 )  # fmt: skip
 
 
@@ -112,7 +114,15 @@ class Environment(_Part):
     """The interpreter and surroundings the target's code runs in."""
 
     python: str | None = None
-    """Interpreter with the target's dependencies; the one that runs branchlab when not given."""
+    """Interpreter with the target's dependencies; the one that runs branchlab when not given. Not with `requirements`."""
+    requirements: tuple[Text, ...] = ()
+    """Files of the repository that say what to install: pip's requirement files (`.txt`, `.in`), or a pyproject.toml, of
+    which `project.dependencies` counts. An environment is built from them, as they are at the base commit, once."""
+    base_python: str | None = None
+    """Interpreter to build that environment with; the one that runs branchlab when not given. With `requirements`."""
+    allow_dependency_changes: bool = False
+    """A candidate may change the files of `requirements`. It then has an environment of its own to train and predict in,
+    whose building is charged to its arm; the score is always taken in that of the base commit."""
     env: dict[str, str] = Field(default_factory=dict)
     path: tuple[str, ...] = ()
     """Folders of the repository to put on PYTHONPATH."""
@@ -158,11 +168,17 @@ class Target(_Part):
     """Overrides by tunable name, as `branchlab map` prints them; `enabled = false` takes one out."""
 
     _home: Path = PrivateAttr(default=Path())
+    _dependency_files: frozenset[str] = PrivateAttr(default=frozenset())
 
     @property
     def home(self) -> Path:
         """The folder target.toml was read from; relative paths start here."""
         return self._home
+
+    @property
+    def dependency_files(self) -> frozenset[str]:
+        """Files of the repository that say what is installed: those named, and in a run those they include too."""
+        return self._dependency_files | frozenset(self.environment.requirements)
 
     @cached_property
     def integrity(self) -> Literal["separate", "same-process"]:

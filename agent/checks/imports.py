@@ -32,7 +32,9 @@ class Imports:
             for file, data in change.tree.items()
             if file.endswith(".py") and change.after.get(file, b"") is not None
         }
-        resolver = _Resolver(tree, target)
+        # What such a change installs is not known before its environment is built.
+        installs = not target.dependency_files.isdisjoint(change.after)
+        resolver = _Resolver(tree, target, installs=installs)
         for file, data in sorted(change.after.items()):
             if data is None or not file.endswith(".py"):
                 continue
@@ -56,8 +58,9 @@ class Imports:
 
 
 class _Resolver:
-    def __init__(self, tree: Mapping[str, bytes], target: Target) -> None:
+    def __init__(self, tree: Mapping[str, bytes], target: Target, *, installs: bool) -> None:
         self._tree = tree
+        self._installs = installs
         self._modules = Modules(tree, target.environment.path)
         python = target.environment.python
         found = shutil.which(str(Path(python).expanduser())) if python else None
@@ -82,6 +85,8 @@ class _Resolver:
                 return ""  # a folder without __init__.py
             if self._is_folder(dotted, file):
                 return "" if one.name is None else f"`{written}`: no such module in that folder"
+            if self._installs and not one.module.startswith("."):
+                return ""
             return f"`{written}`: not in the standard library, the tree, or the packages of the target's interpreter"
         if one.name in (None, "*") or self._modules.file_of(f"{dotted}.{one.name}", file):
             return ""

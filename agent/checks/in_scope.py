@@ -34,6 +34,11 @@ def _refusal(target: Target, file: str) -> str:
         return "not a plain path inside the repository"
     if ".git" in (part.lower() for part in path.parts):
         return "belongs to git"
+    if file in target.dependency_files:
+        allowed = target.environment.allow_dependency_changes
+        return (
+            "" if allowed else "says what is installed; environment.allow_dependency_changes lets candidates change it"
+        )
     if matches(file, ALWAYS_PROTECTED):
         return "steers the interpreter, the tests or the build; no candidate may change it"
     if matches(file, target.protected):

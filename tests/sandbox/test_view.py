@@ -47,6 +47,17 @@ def test_nothing_of_the_host_is_shown_but_what_was_asked_for() -> None:
     assert "--dev-bind" not in words
 
 
+def test_only_a_build_has_the_network_and_a_second_folder_to_write_to() -> None:
+    words = build(replace(REQUEST, build=Path("/work/home/key/venv")))
+    assert "--unshare-net" not in words
+    assert {"--unshare-user", "--unshare-pid", "--unshare-ipc", "--seccomp"} <= set(words)
+    assert triples(words, "--bind") == [("SRC/h/o", "/out"), ("SRC/work/home/key/venv", "/work/home/key/venv")]
+    assert ("SRC/h/w", "/work_") in triples(words, "--ro-bind"), "what keeps its path hides nothing"
+    files = {inside for _, inside in triples(words, "--ro-bind-try")}
+    assert "/etc/resolv.conf" in files
+    assert "/etc/resolv.conf" not in {inside for _, inside in triples(build(), "--ro-bind-try")}
+
+
 def test_the_seals_come_after_what_they_seal() -> None:
     words = build(devices=("--dev-bind-try", "/dev/nvidia0", "/dev/nvidia0"))
     text = " ".join(words)
