@@ -21,7 +21,8 @@ MEMORY_FOLDERS = ("/dev/shm", "/tmp", HOME)  # noqa: S108 (paths inside the sand
 SYSTEM_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/etc/ssl/certs", "/etc/nsswitch.conf",
                 "/etc/fonts", "/etc/mime.types")  # fmt: skip
-SEALED_PROC = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/acpi", "/proc/scsi")
+SEALED_PROC = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/acpi", "/proc/scsi",
+               "/proc/driver")  # fmt: skip
 RESERVED = frozenset({"bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "libx32", "media", "mnt", "opt",
                       "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var"})  # fmt: skip
 ETC = {
