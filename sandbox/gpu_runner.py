@@ -84,8 +84,9 @@ class OnGpus:
         except SandboxError as error:
             # Who else was there is not known, so the run is not one to compare with.
             return _unwatched(error, time.monotonic() - started, result.backend)
+        held = f"{result.limits_kind}, gpu memory" if watch.looked else result.limits_kind
         # To the moment its memory was given back: until then no other run can have the GPU.
-        return replace(result, gpu=use, device_seconds=time.monotonic() - started)
+        return replace(result, gpu=use, device_seconds=time.monotonic() - started, limits_kind=held)
 
 
 def on_gpus(runner: Runner, jobs: int, inventory: Inventory | None = None) -> OnGpus:

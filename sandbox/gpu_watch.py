@@ -34,12 +34,15 @@ class GpuWatch:
         self._at_start = meter.processes(gpu.uuid)
         self._used_at_start = meter.used_mb(gpu.uuid)
         self._peak_mb = 0.0
+        self.looked = False
+        """Whether the backend ever asked: one that does not holds no limit here."""
 
     def look(self, pids: tuple[int, ...]) -> Stop | None:
         """Why the run of these processes must end now, or None."""
         if stop := self._stopped():
             return stop
         self._own.update(pids)
+        self.looked = True
         started = time.monotonic()
         if started < self._due:
             return None

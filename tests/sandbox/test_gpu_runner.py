@@ -234,6 +234,7 @@ def test_an_amd_gpu_is_taken_without_that_probe(tmp_path: Path) -> None:
     assert len(fake.requests) == 1
     assert result.gpu
     assert (result.gpu.others_at_start, result.gpu.others_at_start_mb) == (1, 1024.0)
+    assert result.limits_kind == "none", "a backend that never asked the watch holds no GPU memory"
 
 
 def test_a_gpu_that_is_lost_ends_the_run_without_blame(tmp_path: Path) -> None:

@@ -93,6 +93,7 @@ def test_a_run_is_ended_for_the_gpu_memory_of_its_own_processes(kind: Callable[[
     result = results[0]
     assert (result.status, result.kill_reason) == ("out_of_memory", "gpu_memory")
     assert result.reason == "used 2500 MB of 2000 MB of GPU memory"
+    assert result.limits_kind.endswith(", gpu memory")
     assert result.gpu
     assert result.gpu.devices == (uuid,)
     assert result.gpu.peak_memory_mb == 2500.0
