@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from ..sandbox import backends
+from ..sandbox import backends, gpu_inventory, gpu_report
 from ..sandbox.built_environments import kept
 from ..targets.find import shipped
 
@@ -29,7 +29,7 @@ class Finding:
 
 
 def examine(home: Path) -> tuple[Finding, ...]:
-    return (*_sandboxes(), _git(), _disk(home), _environments(home), *_libraries(), _gpu(), _targets())
+    return (*_sandboxes(), _git(), _disk(home), _environments(home), *_libraries(), *_gpus(), _targets())
 
 
 def print_examined(findings: tuple[Finding, ...], *, as_json: bool) -> int:
@@ -86,10 +86,12 @@ def _libraries() -> list[Finding]:
     ]
 
 
-def _gpu() -> Finding:
-    nodes = sorted(Path("/dev").glob("nvidia[0-9]*"))
-    detail = f"{len(nodes)} NVIDIA device nodes; runs on a GPU were not tested" if nodes else "none: runs use CPU cores"
-    return Finding("gpu", bool(nodes), detail, needed=False)
+def _gpus() -> list[Finding]:
+    inventory = gpu_inventory.find()
+    # A sandbox is made only where there is a GPU to ask in it.
+    works = any(probe.available for probe in backends.probe() if probe.name == "bubblewrap")
+    runner = backends.choose() if inventory.usable and works else None
+    return [Finding("gpu", g.works, g.detail, g.fix, needed=False) for g in gpu_report.describe(inventory, runner)]
 
 
 def _targets() -> Finding:

@@ -18,7 +18,7 @@ from typing import Any
 from ..evals.judge import Judge
 from ..evals.ledger import Ledger, RunRecord
 from ..evals.rows import RunStatus
-from ..sandbox import backends
+from ..sandbox import backends, gpu_runner
 from ..sandbox.runner import Runner
 from ..targets.checkout import Checkout
 from ..targets.errors import BranchlabError, BudgetError, LedgerError, ModelError, UsageError
@@ -79,7 +79,7 @@ def open_review(
 def _new_lab(ref: str, options: Options, place: tuple[Path, LiveView]) -> Lab:
     home, view = place
     target = find_target(ref, home)
-    runner = backends.choose(options.sandbox)
+    runner = _runner(target, options)
     checkout = Checkout.open(target, home)
     check_scope(target, checkout.files(checkout.base))
     ledger = ledger_at(home)
@@ -120,7 +120,7 @@ def resume_run(run_id: str, home: Path, view: LiveView) -> tuple[int, str]:
             fix="start a new run, or undo the change",
         )
     options = Options(**{**settings["options"], "arms": tuple(settings["options"]["arms"])})
-    runner = backends.choose(options.sandbox)
+    runner = _runner(target, options)
     checkout = Checkout.open(target, home)
     if checkout.base != record.commit:
         target = target.model_copy(update={"commit": record.commit})
@@ -129,6 +129,11 @@ def resume_run(run_id: str, home: Path, view: LiveView) -> tuple[int, str]:
     with _only_one(home / "runs" / run_id):
         lab = _lab(run_id, target, options, (checkout, ledger, runner), (home, view))
         return _drive(lab, resumed=True), run_id
+
+
+def _runner(target: Target, options: Options) -> Runner:
+    runner = backends.choose(options.sandbox)
+    return gpu_runner.on_gpus(runner, options.jobs) if target.limits.gpu else runner
 
 
 def _lab(

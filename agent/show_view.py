@@ -15,6 +15,7 @@ from ..evals.report.curves import mean_score
 from ..evals.report.diff import FileDiff, read_diff
 from ..evals.report.text import one_line, tail, visible
 from ..evals.trial import ProposalRecord, Run, Trial
+from ..sandbox.runner import GpuUse
 from ..targets.errors import UsageError
 from .views.sentences import number, seconds
 
@@ -186,10 +187,16 @@ def _runs(trial: Trial) -> Table:
 
 def _run_cells(run: Run) -> tuple[str, ...]:
     status = run.status + (f": {one_line(run.reason)}" if run.reason else "")
+    memory = f"{run.peak_memory_mb:.0f} MB" + (_on_gpu(run.gpu) if run.gpu else "")
     return (
         str(run.seed), run.split, number(run.score.value if run.score else None), f"{run.device_seconds:.2f} s",
-        f"{run.cpu_seconds:.2f} s", f"{run.peak_memory_mb:.0f} MB", status, one_line(run.backend, 60),
+        f"{run.cpu_seconds:.2f} s", memory, status, one_line(run.backend, 60),
     )  # fmt: skip
+
+
+def _on_gpu(use: GpuUse) -> str:
+    others = max(use.others_at_start, use.others_at_end)
+    return f", GPU {use.peak_memory_mb:.0f} MB" + (f" beside {others} of others" if others else "")
 
 
 def _diff(file: FileDiff) -> list[Text]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..sandbox.files import freeze, read_regular, remove
 from ..sandbox.missing_module import advice
-from ..sandbox.runner import Interpreter, Limits, Runner, RunRequest, RunResult
+from ..sandbox.runner import ANY_GPU, Interpreter, Limits, Runner, RunRequest, RunResult
 from ..targets.errors import ArtifactError, TargetError
 from ..targets.target import Target
 from .fingerprint import Fingerprint, copy_within, files_below
@@ -154,6 +154,7 @@ class _Session:
         if kept:
             if kept.split == self._run.split:
                 self._charge(kept.device_seconds, kept.cpu_seconds, kept.peak_memory_mb)
+                self._run = replace(self._run, gpu=kept.gpu)
             self._run = replace(self._run, model_sha256=kept.sha256)
             return kept.folder
         if self._run.split == "sealed":
@@ -166,7 +167,7 @@ class _Session:
         if not keep_model:
             return self._folder / "model"
         run = self._run
-        kept = KeptModel(Path(), sha256, run.split, run.device_seconds, run.cpu_seconds, run.peak_memory_mb)
+        kept = KeptModel(Path(), sha256, run.split, run.device_seconds, run.cpu_seconds, run.peak_memory_mb, run.gpu)
         return self._judge._models.keep(commit, run.seed, self._folder / "model", kept)
 
     def _score(self, predictions: Path, split: str) -> Score:
@@ -215,6 +216,7 @@ class _Session:
             mounts=mounts,
             env=env,
             work_writable=target.environment.writable_tree and name != "score",
+            gpu=ANY_GPU if target.limits.gpu else None,
         )
         result = self._judge._runner.run(request)
         self._account(result)
@@ -230,7 +232,8 @@ class _Session:
         self._output = result.log_tail.partition("\n")[2] if result.truncated else result.log_head
         log = f"{result.log_head}\n[...]\n{result.log_tail}" if result.truncated else result.log_head + result.log_tail
         backend = f"{result.backend} ({result.limits_kind})"
-        self._run = replace(self._run, log=log, backend=backend, kill_reason=result.kill_reason)
+        use = result.gpu.joined(self._run.gpu) if result.gpu else self._run.gpu
+        self._run = replace(self._run, log=log, backend=backend, kill_reason=result.kill_reason, gpu=use)
 
     def _charge(self, device: float, cpu: float, peak: float) -> None:
         run = self._run
@@ -262,4 +265,5 @@ class _Session:
             disk_mb=limits.disk_mb,
             processes=limits.processes,
             threads=limits.threads,
+            gpu_memory_mb=limits.gpu_memory_mb,
         )

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..sandbox.files import freeze
-from ..sandbox.runner import Artifact, Limits
+from ..sandbox.runner import Artifact, GpuUse, Limits
 from ..targets.errors import ArtifactError
+from .rows import decode_gpu
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class KeptModel:
     cpu_seconds: float
     """Of the training."""
     peak_memory_mb: float
+    gpu: GpuUse | None = None
 
 
 class KeptModels:
@@ -54,7 +56,7 @@ class KeptModels:
             return None
         try:
             body = json.loads((home / "kept.json").read_bytes())
-            kept = KeptModel(**{**body, "folder": scratch / "model"})
+            kept = KeptModel(**{**body, "folder": scratch / "model", "gpu": decode_gpu(body.get("gpu"))})
             found = hash_of(freeze(home / "model", kept.folder, limits))
         except (OSError, ValueError, TypeError) as error:
             raise ArtifactError("the kept model cannot be read", found=str(error)) from error

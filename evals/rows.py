@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from ..sandbox.runner import GpuUse
 from ..targets.errors import LedgerError
 from .trial import ProposalRecord, Run, Score, Trial, Verdict
 
@@ -72,9 +73,14 @@ def decode_trial(body: str, blob: bytes) -> Trial:
         score = row.pop("score")
         if score:
             score = Score(**{**score, "per_example": values})
-        runs.append(Run(**row, score=score))
+        runs.append(Run(**row | {"gpu": decode_gpu(row.get("gpu"))}, score=score))
     verdicts = tuple(Verdict(**verdict) for verdict in fields.pop("verdicts"))
     return Trial(**fields, runs=tuple(runs), verdicts=verdicts)
+
+
+def decode_gpu(plain: Mapping[str, Any] | None) -> GpuUse | None:
+    """From what `asdict` and JSON made of it; None for a run without a GPU, or of a version that did not know of any."""
+    return GpuUse(**{**plain, "devices": tuple(plain["devices"])}) if plain else None
 
 
 def encode_proposal(record: ProposalRecord) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..sandbox.runner import KillReason
+from ..sandbox.runner import GpuUse, KillReason
 from ..targets.tunable import Value
 
 Arm = Literal["baseline", "random", "tuner", "edits", "edits+tuner", "review"]
@@ -52,6 +52,8 @@ class Run:
     """Hash over the pristine evaluator and the labels that made the score; None for a same-process target."""
     kill_reason: KillReason | None = None
     """Which limit ended the last step, when one did."""
+    gpu: GpuUse | None = None
+    """Of all steps together; None when no GPU was held."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import bwrap_run, cgroups, command, diagnose, privileges, results, seccomp, view
+from . import bwrap_run, cgroups, command, diagnose, gpu, privileges, results, seccomp, view
 from .bwrap import Bwrap, find_bwrap
 from .bwrap_run import Plan
 from .limits import room_to_start
@@ -107,6 +107,7 @@ class Bubblewrap:
                 paths,
                 lambda source: bwrap_run.run(plan, source),
                 interrupt=lambda: os.eventfd_write(cancel, 1),
+                devices=gpu.sources(request.gpu_view),
             )
 
     def _anyone_may_read(self, request: RunRequest) -> bool:

@@ -66,7 +66,7 @@ def run(plan: Plan, source: Callable[[Path], str]) -> RunResult:
     # By their staged paths: the private mounts of a thread that gave up root may hide the others.
     out, work = (Path(source(folder)) for folder in (request.out, request.work))
     written = [out, *([work] if request.work_writable else []), *([Path(source(b))] if (b := request.build) else [])]
-    watchdog = Watchdog(request.limits, written, view.MEMORY_FOLDERS)
+    watchdog = Watchdog(request.limits, written, view.MEMORY_FOLDERS, gpu=request.gpu_watch)
     with ExitStack() as stack:
         channels = _channels(stack)
         outer = _start(plan, source, channels, stack)
@@ -123,7 +123,7 @@ def _start(plan: Plan, source: Callable[[Path], str], channels: _Channels, stack
             environment,
             view.Descriptors(status, block, etc, filter_),
             disable_userns=plan.disable_userns,
-            devices=gpu.arguments(request.gpu),
+            devices=gpu.arguments(request.gpu_view, request.gpu),
             source=source,
         )
         # Through a file, so that host paths do not show in the command line of the sandbox's first process.
@@ -140,7 +140,7 @@ def _start(plan: Plan, source: Callable[[Path], str], channels: _Channels, stack
             start_new_session=True,
             user=plan.slot.uid,
             group=plan.slot.uid,
-            extra_groups=None if plan.slot.uid is None else [],
+            extra_groups=None if plan.slot.uid is None else gpu.groups(request.gpu_view),
         )
     process.returncode = 0  # reaped by `_end`, with its CPU time, and not by Popen
     return _Process(process.pid, _pidfd(process.pid, stack))

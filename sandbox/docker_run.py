@@ -65,7 +65,7 @@ def run(plan: Plan) -> RunResult:
     request = plan.request
     ring = OutputRing(request.limits.log_kb * 1024)
     folders = [request.out, request.work] if request.work_writable else [request.out]
-    watchdog = Watchdog(request.limits, folders, view.MEMORY_FOLDERS)
+    watchdog = Watchdog(request.limits, folders, view.MEMORY_FOLDERS, gpu=request.gpu_watch)
     words = docker_view.arguments(plan.engine, request, plan.box)
     with ExitStack() as stack:
         output, theirs = os.pipe2(os.O_CLOEXEC)

@@ -6,7 +6,7 @@ the whole tree. Measured overshoot of the watchdog: tens of MB of memory, tens o
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,8 +88,12 @@ class Watchdog:
         folders: Sequence[Path],
         memory_folders: Sequence[str] = (),
         uid: int | None = None,
+        *,
+        gpu: Callable[[tuple[int, ...]], Stop | None] | None = None,
     ) -> None:
+        """`gpu` is the request's `gpu_watch`."""
         self._limits = limits
+        self._gpu = gpu
         self._folders = [str(folder) for folder in folders]
         self._memory_folders = memory_folders
         self._uid = uid
@@ -112,6 +116,7 @@ class Watchdog:
         self.seen = tree.pids
         self.cpu_seconds = max(self.cpu_seconds, processes.cpu_seconds(tree.pids))
         stop = self._processes(tree) or self._memory(root, tree, started) or self._disk(started) or self._host()
+        stop = stop or (self._gpu(tree.pids) if self._gpu else None)
         now = time.monotonic()
         self.due = now + max(INTERVAL, (now - started) / BUSY_SHARE)
         return stop

@@ -10,7 +10,7 @@ outlives it, and nothing is left to unmount when both are gone.
 import ctypes
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Thread
 from typing import TypeVar
@@ -28,18 +28,21 @@ DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 
 def in_private_mounts(
-    paths: Mapping[Path, Path], work: Callable[[Callable[[Path], str]], T], interrupt: Callable[[], None]
+    paths: Mapping[Path, Path],
+    work: Callable[[Callable[[Path], str]], T],
+    interrupt: Callable[[], None],
+    devices: Sequence[str] = (),
 ) -> T:
     """What `work(staged)` returns, called in a thread where `staged(path)` is a path any user can walk to, for each key
     of `paths` and everything below; its value is where it really is. An exception in the waiting thread, such as Ctrl-C,
     calls `interrupt`, which must make `work` end. Raises SandboxError when the mounts cannot be made, else what `work`
-    raises."""
+    raises. `devices` are nodes that the run is shown beside those of bubblewrap's --dev."""
     results: list[T] = []
     failures: list[BaseException] = []
 
     def thread() -> None:
         try:
-            results.append(work(_stage(paths)))
+            results.append(work(_stage(paths, devices)))
         except BaseException as error:  # noqa: BLE001 (handed over to the caller's thread, whatever it is)
             failures.append(error)
 
@@ -56,7 +59,7 @@ def in_private_mounts(
     return results[0]
 
 
-def _stage(paths: Mapping[Path, Path]) -> Callable[[Path], str]:
+def _stage(paths: Mapping[Path, Path], devices: Sequence[str]) -> Callable[[Path], str]:
     libc = ctypes.CDLL(None, use_errno=True)
 
     def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
@@ -66,10 +69,9 @@ def _stage(paths: Mapping[Path, Path]) -> Callable[[Path], str]:
     if libc.unshare(CLONE_NEWNS):
         raise _fault("unshare")
     mount("none", "/", "", MS_REC | MS_PRIVATE)
-    for name in DEVICES:
+    for node in (*(f"/dev/{name}" for name in DEVICES), *filter(os.path.exists, devices)):
         # Read-only holds for the inode and not for the device: it can be written to, but root inside, its owner, cannot
         # change its mode, which would be the host's. bubblewrap keeps the flag, and has none of its own for this.
-        node = f"/dev/{name}"
         mount(node, node, "", MS_BIND)
         mount("none", node, "", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC)
     # Opened before the tmpfs hides what lies below STAGE.

@@ -1,9 +1,14 @@
 """One command on one checkout: what is asked, what came of it, and the Protocol every backend follows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from .gpu import Gpu
+
+if TYPE_CHECKING:
+    from .limits import Stop
 
 Status = Literal["ok", "failed", "timeout", "out_of_memory", "killed", "sandbox_failed"]
 KillReason = Literal[
@@ -11,6 +16,8 @@ KillReason = Literal[
 ]
 """Which limit ended a run from outside. `host_*` and `sandbox` are no fault of the command: their status is
 `sandbox_failed`."""
+ANY_GPU = "any"
+"""As `RunRequest.gpu`: whichever GPU has the most free memory and no other run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,8 @@ class Limits:
     """Bytes kept of the output: half of it from the head, half from the tail."""
     files: int = 20_000
     """Entries a run may leave in its folders: more would make hashing and copying them a cost of its own."""
+    gpu_memory_mb: int | None = None
+    """Memory of the GPU; None is all it has. Only a run that goes through `gpu_runner.OnGpus` is held to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,11 @@ class RunRequest:
     env: Mapping[str, str] = field(default_factory=dict)
     work_writable: bool = False
     gpu: str | None = None
-    """UUID of the one GPU to show, or None."""
+    """UUID of the one GPU to show, or None. ANY_GPU is for `gpu_runner.OnGpus`, which leases one and fills in the rest."""
+    gpu_view: Gpu | None = field(default=None, repr=False)
+    """What to show of that GPU, for a backend that binds device nodes itself."""
+    gpu_watch: "Callable[[tuple[int, ...]], Stop | None] | None" = field(default=None, compare=False, repr=False)
+    """Called by the watchdog with the run's process ids; why the run must end for what it does on the GPU, or None."""
     build: Path | None = None
     """Folder of a virtual environment to make, None in every run of a candidate. It is writable, and inside it keeps
     the path it has on the host, since such an environment cannot be moved. With it the run has the host's network; a
@@ -70,6 +83,37 @@ class Artifact:
     path: str
     size: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class GpuUse:
+    """What a run, or several steps of one, did on the GPU it held, and who else was there. MB of GPU memory."""
+
+    devices: tuple[str, ...]
+    """UUIDs; more than one when the steps of a run held different ones."""
+    peak_memory_mb: float
+    """Of the run's own processes; where the driver does not tell it by process, what the device's own figure grew by."""
+    others_at_start: int
+    """Processes of others on the device before the first process of the run."""
+    others_at_start_mb: float
+    others_at_end: int
+    others_at_end_mb: float
+    waited_seconds: float = 0.0
+    """Wall seconds the run waited for a GPU before its slot began: charged to nobody."""
+
+    def joined(self, other: "GpuUse | None") -> "GpuUse":
+        """Of two steps together: the largest of each figure, all the waiting."""
+        if other is None:
+            return self
+        return GpuUse(
+            tuple(dict.fromkeys((*self.devices, *other.devices))),
+            max(self.peak_memory_mb, other.peak_memory_mb),
+            max(self.others_at_start, other.others_at_start),
+            max(self.others_at_start_mb, other.others_at_start_mb),
+            max(self.others_at_end, other.others_at_end),
+            max(self.others_at_end_mb, other.others_at_end_mb),
+            self.waited_seconds + other.waited_seconds,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +137,8 @@ class RunResult:
     limits_kind: str
     kill_reason: KillReason | None = None
     """None when the run ended by itself, well or not."""
+    gpu: GpuUse | None = None
+    """None when it held no GPU."""
 
 
 class Runner(Protocol):

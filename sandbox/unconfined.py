@@ -64,7 +64,8 @@ class Unconfined:
         )
         environment |= dict([mark.split("=")])
         ring = OutputRing(request.limits.log_kb * 1024)
-        watchdog = Watchdog(request.limits, [request.out, scratch, *([request.build] if request.build else [])])
+        folders = [request.out, scratch, *([request.build] if request.build else [])]
+        watchdog = Watchdog(request.limits, folders, gpu=request.gpu_watch)
 
         def ended(stop: Stop | None, code: int | None, cpu: float) -> RunResult:
             seconds = time.monotonic() - held.started

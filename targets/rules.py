@@ -86,6 +86,10 @@ def _needs(target: Target) -> Iterator[Broken]:
         yield Broken("splits", "splits are used by steps.predict and steps.score only", "both steps", "neither")
     if any("{data}" in word for word in target.steps.train) and target.data is None:
         yield Broken("data", "steps.train uses {data}", "the folder or file of training data", "nothing")
+    if target.limits.gpu_memory_mb is not None and not target.limits.gpu:
+        yield Broken(
+            "limits.gpu_memory_mb", "it limits a GPU that is not asked for", "limits.gpu = true", "limits.gpu = false"
+        )
 
 
 def _metric(target: Target) -> Iterator[Broken]:

@@ -108,6 +108,9 @@ class Limits(_Part):
     threads: int = Field(default=1, gt=0)
     """OMP_NUM_THREADS and its kin inside: one device slot is this many cores."""
     gpu: bool = False
+    """Each step runs on a GPU that no other run holds; without one on the host nothing runs."""
+    gpu_memory_mb: int | None = Field(default=None, gt=0)
+    """Memory of that GPU a step may use; all of it when not given."""
 
 
 class Environment(_Part):

@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from branchlab.agent.cli import main
 from branchlab.evals.ledger import Ledger
+from branchlab.sandbox import gpu_inventory
 
 from .project import MANIFEST, git, make_project
 
@@ -84,3 +85,24 @@ def test_a_run_nobody_made_is_named(tmp_path: Path, words: list[str]) -> None:
     result = branchlab(tmp_path, *words)
     assert result.exit_code == 2
     assert "no run nope" in last_line(result)
+
+
+def test_a_target_that_asks_for_a_gpu_is_refused_where_there_is_none(tmp_path: Path) -> None:
+    if gpu_inventory.find().usable:
+        pytest.skip("this host has a GPU")
+    make_project(tmp_path / "project", manifest=MANIFEST.replace("[limits]", "[limits]\ngpu = true"))
+    result = branchlab(tmp_path, "run", str(tmp_path / "project"), "--budget", "30s", "--unsafe-no-sandbox")
+    assert result.exit_code == 4
+    assert "limits.gpu" in last_line(result)
+    assert "fix: " in last_line(result)
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not list((tmp_path / "home").glob("runs/*"))
+
+
+def test_doctor_says_that_there_is_no_gpu(tmp_path: Path) -> None:
+    if gpu_inventory.find().gpus:
+        pytest.skip("this host has a GPU")
+    result = branchlab(tmp_path, "doctor")
+    line = next(line for line in result.stdout.splitlines() if " gpu " in line)
+    assert line.startswith("absent")
+    assert "limits.gpu = true is refused" in line

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from branchlab.sandbox import command, gpu, view
+from branchlab.sandbox import command, view
 from branchlab.sandbox.runner import Interpreter, Limits, RunRequest
 from branchlab.targets.errors import SandboxError
 
@@ -109,20 +109,3 @@ def test_mount_names_that_could_reach_elsewhere_are_refused(name: str) -> None:
 def test_a_missing_folder_is_our_error_and_names_it(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match="nowhere"):
         view.sources(replace(REQUEST, interpreter=command.system_interpreter(), work=tmp_path / "nowhere"))
-
-
-def test_a_gpu_is_found_by_its_minor_number_and_only_its_own_node_is_shown(tmp_path: Path) -> None:
-    for bus, uuid, minor in (("0000:01", "GPU-a", 1), ("0000:02", "GPU-b", 0)):
-        (tmp_path / bus).mkdir()
-        (tmp_path / bus / "information").write_text(f"Model: \t X\nGPU UUID: \t {uuid}\nDevice Minor: \t {minor}\n")
-    words = gpu.arguments("GPU-a", proc=tmp_path)
-    assert triples(words, "--dev-bind-try") == [
-        (f"/dev/{node}", f"/dev/{node}") for node in ("nvidia1", "nvidiactl", "nvidia-uvm", "nvidia-uvm-tools")
-    ]
-    assert "/sys/devices" in words
-    assert "/sys" not in words
-    assert gpu.arguments(None, proc=tmp_path) == []
-    assert gpu.environment("GPU-a") == {"CUDA_VISIBLE_DEVICES": "GPU-a"}
-    assert gpu.environment(None) == {"CUDA_VISIBLE_DEVICES": ""}
-    with pytest.raises(SandboxError, match="GPU-a, GPU-b"):
-        gpu.arguments("GPU-c", proc=tmp_path)
