@@ -51,6 +51,8 @@ class Judge:
         self._models = KeptModels(models)
         for folder in (scratch, models):
             folder.mkdir(parents=True, exist_ok=True)
+            # Without the set-group-id bit of a shared folder above: a run may not hand it on, as a copy of a tree would.
+            folder.chmod(0o755)
         self._data = self._place(target.data, "data") if target.data else None
         splits = {name: getattr(target.splits, name) for name in SPLITS} if target.splits else {}
         self._inputs = {name: self._place(split.inputs, f"splits.{name}.inputs") for name, split in splits.items()}

@@ -212,6 +212,13 @@ for words in (["su", "-c", "id -u"], ["mount", "-t", "tmpfs", "none", "/tmp"], [
     broke += [words] if done.returncode == 0 else []
 print(f"broke {broke}" if broke else "held")
 """
+SET_ID_FILES = attempt("""
+os.open(sys.argv[1] + '/made', os.O_CREAT | os.O_WRONLY, 0o4755)
+os.open(sys.argv[1], os.O_TMPFILE | os.O_WRONLY, 0o4755)
+os.mknod(sys.argv[1] + '/node', 0o104755)
+os.chmod(sys.argv[1], 0o4755)
+os.fchmod(os.open(sys.argv[1] + '/plain', os.O_CREAT | os.O_WRONLY, 0o644), 0o6755)
+""")
 MANY_NAMES = """
 import sys, time
 for i in range(60_000):

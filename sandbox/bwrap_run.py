@@ -83,6 +83,7 @@ def run(plan: Plan, source: Callable[[Path], str]) -> RunResult:
                 _release(channels.release)
                 stop = supervisor.follow(outer.pidfd, lambda: plan.slot.check(watchdog, pid))
         finally:
+            plan.slot.end()
             cpu, peak, gone = _end(outer, inner)
         supervisor.drain()
         code = _exit_code(status + _rest(channels.status))

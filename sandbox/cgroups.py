@@ -105,8 +105,16 @@ class Group:
         """Whether a fork failed at the limit: no reason to end a run, but a reason why one failed."""
         return _field(self.folders["pids"] / "pids.events", "max") > 0
 
+    def unthrottle(self) -> None:
+        """Lifts the limit of CPU time: thousands of killed processes could not die within it for minutes."""
+        name, value = ("cpu.max", "max") if self.kind == "cgroup v2" else ("cpu.cfs_quota_us", "-1")
+        with suppress(OSError):
+            if "cpu" in self.folders:
+                (self.folders["cpu"] / name).write_text(value, encoding="ascii")
+
     def kill(self) -> None:
         """Ends everything in it at once, where the kernel can (version 2, Linux 5.14)."""
+        self.unthrottle()
         with suppress(OSError):
             (self.folders["memory"] / "cgroup.kill").write_text("1", encoding="ascii")
 

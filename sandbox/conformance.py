@@ -197,6 +197,7 @@ ISOLATION = (
     Case("capabilities", "text = open('/proc/self/status').read()\nprint('held' if 'CapEff:\\t0000000000000000' in text and "
                          "'NoNewPrivs:\\t1' in text else 'broke')", _held),
     Case("setuid programs", attacks.SETUID, _held),
+    Case("set-user-id files", attacks.SET_ID_FILES, _held),
     Case("fork bomb", attacks.FORKS, _few_forks, Limits(60, 512, 16, 32)),
     Case("memory bomb", attacks.MEMORY_BOMB, _ends("out_of_memory"), Limits(60, 1024, 16, 32)),
     Case("memory bomb of children", attacks.MEMORY_OF_CHILDREN, _ends("out_of_memory"), Limits(60, 1024, 16, 32)),

@@ -16,6 +16,8 @@ KNOWN = (
      "kernel.unprivileged_userns_clone=1 user.max_user_namespaces=15000"),
     (("Creating new namespace failed", "max_user_namespaces", "No space left on device"),
      "the number of user namespaces is limited on this host", "sysctl -w user.max_user_namespaces=15000"),
+    (("Can't set hostname",),
+     "this container does not let its own namespaces be set up", "start the container with --privileged"),
     (("Can't mount proc",),
      "this container masks /proc, so no private one can be mounted",
      "start the container with --privileged (docker) or --security-opt unmask=ALL (podman)"),

@@ -124,7 +124,13 @@ def readable_by_anyone(path: Path, *, most: int = 50_000) -> bool:
 
 def give(folder: Path, uid: int) -> None:
     """Makes a folder of ours, and everything in it, the ordinary user's."""
-    os.chown(folder, uid, uid, follow_symlinks=False)
-    for parent, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            os.chown(os.path.join(parent, name), uid, uid, follow_symlinks=False)
+    try:
+        os.chown(folder, uid, uid, follow_symlinks=False)
+        for parent, folders, files in os.walk(folder):
+            for name in (*folders, *files):
+                os.chown(os.path.join(parent, name), uid, uid, follow_symlinks=False)
+    except PermissionError as error:  # root without the right to do so, as in a container with few capabilities
+        fix = "start branchlab as an ordinary user, or with CAP_CHOWN"
+        raise SandboxError(
+            "cannot hand a folder to another user", found=error.strerror or "", where=str(folder), fix=fix
+        ) from None

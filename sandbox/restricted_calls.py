@@ -12,17 +12,8 @@ import errno
 import platform
 from collections.abc import Sequence
 
-from .seccomp import (
-    ALLOW,
-    ANY_BIT,
-    EQUAL,
-    LOAD,
-    NUMBER_AT,
-    RETURN,
-    refuse,
-)
-from .seccomp import _block as block
-from .seccomp import _step as step
+from .bpf import ALLOW, EQUAL, LOAD, NUMBER_AT, RETURN, argument, block, refuse, refused, step
+from .syscalls import MACHINES
 
 Numbers = dict[str, tuple[int | None, int | None]]
 """On x86-64 and on arm64; None where there is no such call."""
@@ -51,19 +42,7 @@ PID_FIRST: Numbers = {
 }  # fmt: skip
 """Take a process as first argument: a run that shares its user may only name itself, as 0."""
 PID_SECOND: Numbers = {"setpriority": (141, 140), "ioprio_set": (251, 30)}
-MODE_AT: dict[str, tuple[int | None, int | None, int]] = {
-    "creat": (85, None, 1), "mknod": (133, None, 1), "mknodat": (259, 33, 2), "chmod": (90, None, 1),
-    "fchmod": (91, 52, 1), "fchmodat": (268, 53, 2), "fchmodat2": (452, 452, 2),
-}  # fmt: skip
-OPEN_AT: dict[str, tuple[int | None, int | None, int]] = {"open": (2, None, 1), "openat": (257, 56, 2)}
-"""The number of the argument with the flags; the mode is the next one."""
-OPENAT2, SOCKET, SOCKETPAIR, PRCTL = (437, 437), (41, 198), (53, 199), (157, 167)
-MACHINES = {"x86_64": 0, "aarch64": 1}
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
-SET_ID = 0o6000
-CREATES = 0x40 | 0x400000
-"""O_CREAT and O_TMPFILE: without them the mode is an argument nobody set."""
-PR_SET_DUMPABLE = 4
 SELF_FIRST = {"setpriority": 0, "ioprio_set": 1}
 """The first argument that says the second one is a process."""
 
@@ -74,64 +53,37 @@ def program(*, own_user: bool, network: bool = False, machine: str | None = None
     `own_user` says that no other process on the host runs as the run's user. AF_UNIX sockets are open to such a run only:
     whatever listens on a path the user may write to would otherwise answer, a session bus or an engine among them.
     """
-    column = MACHINES.get(machine or platform.machine())
-    if column is None:
+    found = MACHINES.get(machine or platform.machine())
+    if found is None:
         return None
+    column = found.column
     code = [step(LOAD, NUMBER_AT)]
     for names in (HOST_WIDE,) if own_user else (HOST_WIDE, METADATA, OTHER_PROCESSES):
         for numbers in names.values():
-            code += _refused(numbers[column], errno.EPERM)
-    # Its arguments are in memory, where no filter looks; every caller falls back to openat.
-    code += _refused(OPENAT2[column], errno.ENOSYS)
+            code += refused(numbers[column], errno.EPERM)
     unix = (AF_UNIX,) if own_user else ()
-    code += _families(SOCKET[column], (*unix, AF_INET, AF_INET6, AF_NETLINK) if network else unix)
-    code += _families(SOCKETPAIR[column], (AF_UNIX,))
-    # A process that cannot be dumped hides its descriptors, and the memory behind them, from the watchdog.
-    code += block(PRCTL[column], [*_argument(0), step(EQUAL, PR_SET_DUMPABLE, 0, 1), step(RETURN, refuse(errno.EPERM))])
-    code += _set_id(column)
+    code += _families(found.socket, (*unix, AF_INET, AF_INET6, AF_NETLINK) if network else unix)
+    code += _families(found.socketpair, (AF_UNIX,))
     if not own_user:
         code += _only_itself(column)
     return b"".join([*code, step(RETURN, ALLOW)])
 
 
-def _refused(number: int | None, code: int) -> list[bytes]:
-    return [] if number is None else [step(EQUAL, number, 0, 1), step(RETURN, refuse(code))]
-
-
 def _families(number: int, allowed: Sequence[int]) -> list[bytes]:
-    body = _argument(0)
+    body = argument(0)
     for family in allowed:
         body += [step(EQUAL, family, 0, 1), step(RETURN, ALLOW)]
     return block(number, [*body, step(RETURN, refuse(errno.EAFNOSUPPORT))])
-
-
-def _set_id(column: int) -> list[bytes]:
-    """No file with a set-user-id or set-group-id bit: it would outlive the run, with the rights of the run's user."""
-    code = []
-    refused = [step(ANY_BIT, SET_ID, 0, 1), step(RETURN, refuse(errno.EPERM))]
-    for *numbers, mode in MODE_AT.values():
-        if (number := numbers[column]) is not None:
-            code += block(number, [*_argument(mode), *refused])
-    for *numbers, flags in OPEN_AT.values():
-        if (number := numbers[column]) is not None:
-            mode_part = [*_argument(flags + 1), *refused]
-            code += block(number, [*_argument(flags), step(ANY_BIT, CREATES, 0, len(mode_part)), *mode_part])
-    return code
 
 
 def _only_itself(column: int) -> list[bytes]:
     code = []
     for numbers in PID_FIRST.values():
         if (number := numbers[column]) is not None:
-            code += block(number, [*_argument(0), step(EQUAL, 0, 1, 0), step(RETURN, refuse(errno.EPERM))])
+            code += block(number, [*argument(0), step(EQUAL, 0, 1, 0), step(RETURN, refuse(errno.EPERM))])
     for name, numbers in PID_SECOND.items():
         if (number := numbers[column]) is not None:
-            check = [*_argument(1), step(EQUAL, 0, 1, 0), step(RETURN, refuse(errno.EPERM))]
-            kind = [*_argument(0), step(EQUAL, SELF_FIRST[name], 1, 0), step(RETURN, refuse(errno.EPERM))]
+            check = [*argument(1), step(EQUAL, 0, 1, 0), step(RETURN, refuse(errno.EPERM))]
+            kind = [*argument(0), step(EQUAL, SELF_FIRST[name], 1, 0), step(RETURN, refuse(errno.EPERM))]
             code += block(number, [*kind, *check])
     return code
-
-
-def _argument(index: int) -> list[bytes]:
-    """Loads the low half of an argument: the kernel looks at no more of any that are asked about here."""
-    return [step(LOAD, 16 + 8 * index)]

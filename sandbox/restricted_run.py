@@ -74,6 +74,7 @@ def run(plan: Plan) -> RunResult:
                     os.write(launcher.control, GO)
                 stop = supervisor.follow(launcher.pidfd, lambda: plan.slot.check(watchdog, launcher.pid))
         finally:
+            plan.slot.end()
             gone = _end(launcher)
         supervisor.drain()
         facts = _facts(text + _rest(launcher.status))

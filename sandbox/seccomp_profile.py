@@ -6,9 +6,11 @@ new user namespaces (podman) or ptrace; what holds is the same list for every ba
 
 import errno
 import json
+from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
-from . import seccomp, syscalls
+from . import file_modes, seccomp, syscalls
 
 REFUSE, ALLOW = "SCMP_ACT_ERRNO", "SCMP_ACT_ALLOW"
 WORD = 0xFFFFFFFF
@@ -22,9 +24,21 @@ def profile() -> str:
         _rule(["clone3"], errno.ENOSYS),
         *(_rule(["clone"], errno.EPERM, _masked(0, bit, bit)) for bit in _bits(seccomp.NEW_NAMESPACES)),
         *(_rule(["ioctl"], errno.EPERM, _masked(1, WORD, value)) for value in seccomp.TERMINAL_IOCTLS),
+        _rule(["prctl"], errno.EPERM, _masked(0, WORD, seccomp.PR_SET_DUMPABLE)),
+        _rule(["openat2"], errno.ENOSYS),
+        *_set_id_files(),
         *(_rule(["socket", "socketpair"], errno.EAFNOSUPPORT, match) for match in _other_families()),
     ]
     return json.dumps({"defaultAction": ALLOW, "syscalls": rules})
+
+
+def _set_id_files() -> Iterator[dict[str, Any]]:
+    """See `file_modes`."""
+    for bit in _bits(file_modes.SET_ID):
+        for name, (*_, mode) in file_modes.MODE_AT.items():
+            yield _rule([name], errno.EPERM, _masked(mode, bit, bit))
+        for (name, (*_, flags)), creates in product(file_modes.OPEN_AT.items(), _bits(file_modes.CREATES)):
+            yield _rule([name], errno.EPERM, _masked(flags, creates, creates), _masked(flags + 1, bit, bit))
 
 
 def _other_families() -> list[dict[str, Any]]:

@@ -41,6 +41,11 @@ class Slot:
         """Why the tree below `root` must end now, or None."""
         return (self.group.stop() if self.group else None) or watchdog.check(root)
 
+    def end(self) -> None:
+        """Before the run is ended, however it goes on to be: lets what is killed die at full speed."""
+        if self.group:
+            self.group.kill()
+
     def final_check(self, watchdog: Watchdog) -> Stop | None:
         """Whether a run that ended by itself was within its limits all the same."""
         return (self.group.stop() if self.group else None) or watchdog.final_check()

@@ -41,6 +41,9 @@ class Machine:
     clone: int
     """Takes its flags as its first argument on both."""
     clone3: int
+    prctl: int
+    column: int
+    """Of the tables that list both machines' numbers, x86-64 first."""
     x32: bool
     """Numbers with bit 30 are calls of a second table, that of x86-64's 32-bit pointers."""
 
@@ -48,11 +51,11 @@ class Machine:
 MACHINES = {
     "x86_64": Machine(
         0xC000003E, tuple(x86 for x86, _ in DENIED.values() if x86 is not None),
-        ioctl=16, socket=41, socketpair=53, clone=56, clone3=435, x32=True,
+        ioctl=16, socket=41, socketpair=53, clone=56, clone3=435, prctl=157, column=0, x32=True,
     ),
     "aarch64": Machine(
         0xC00000B7, tuple(arm for _, arm in DENIED.values() if arm is not None),
-        ioctl=29, socket=198, socketpair=199, clone=220, clone3=435, x32=False,
+        ioctl=29, socket=198, socketpair=199, clone=220, clone3=435, prctl=167, column=1, x32=False,
     ),
 }  # fmt: skip
 """By what `platform.machine()` says."""

@@ -93,6 +93,7 @@ class Unconfined:
                 held.slot.admit(process.pid)
                 stop = supervisor.follow(pidfd, lambda: held.slot.check(watchdog, process.pid))
             finally:
+                held.slot.end()
                 kill(pidfd)
                 _kill_marked(mark.encode())
                 _forget(pid for pid in watchdog.seen if pid != process.pid)

@@ -227,7 +227,7 @@ def test_auto_takes_a_configured_container_only_without_bubblewrap(fake: Fake, m
 
 
 def test_every_name_is_offered_and_another_one_is_refused() -> None:
-    with pytest.raises(UsageError, match="auto, bubblewrap, docker, podman, unconfined"):
+    with pytest.raises(UsageError, match="auto, bubblewrap, docker, podman, restricted, unconfined"):
         backends.choose("dcker")
 
 

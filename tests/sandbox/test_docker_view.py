@@ -170,7 +170,7 @@ def refusal(name: str, *arguments: int) -> int:
         args = rule["args"]
         assert isinstance(args, list)
         for match in args:
-            value = arguments[match["index"]]
+            value = (*arguments, *[0] * 6)[match["index"]]
             held = {
                 "SCMP_CMP_EQ": value == match["value"],
                 "SCMP_CMP_GT": value > match["value"],
@@ -197,3 +197,10 @@ def test_the_profile_refuses_what_the_filter_refuses() -> None:
         assert refusal("clone", 1 << bit | 17) == (1 if 1 << bit & seccomp.NEW_NAMESPACES else 0), bit
     assert refusal("ioctl", 0, 0x5412) == refusal("ioctl", 0, 0x5412 | 1 << 40) == 1
     assert refusal("ioctl", 0, 0x5413) == 0
+    assert refusal("prctl", 4) == 1
+    assert refusal("prctl", 15) == 0
+    assert refusal("openat2") == 38
+    assert (
+        refusal("chmod", 0, 0o4755) == refusal("fchmodat", 0, 0, 0o2755) == refusal("openat", 0, 0, 0x41, 0o4755) == 1
+    )
+    assert refusal("chmod", 0, 0o755) == refusal("openat", 0, 0, 0, 0o4755) == refusal("open", 0, 0x41, 0o644) == 0

@@ -154,3 +154,31 @@ def test_numbers_are_the_kernels(name: str) -> None:
 def test_there_is_a_filter_only_where_the_numbers_are_known() -> None:
     assert seccomp.program("riscv64") is None
     assert seccomp.program() == seccomp.program(platform.machine())
+
+
+SET_ID_FILES = [
+    ("x86_64", 2, (0, 0x41, 0o4755)), ("x86_64", 257, (0, 0, 0x41, 0o2755)), ("x86_64", 257, (0, 0, 0x410002, 0o4755)),
+    ("x86_64", 85, (0, 0o6755)), ("x86_64", 133, (0, 0o104755)), ("x86_64", 259, (0, 0, 0o104755)),
+    ("x86_64", 90, (0, 0o4755)), ("x86_64", 91, (0, 0o4755)), ("x86_64", 268, (0, 0, 0o4755)),
+    ("x86_64", 452, (0, 0, 0o4755)), ("aarch64", 56, (0, 0, 0x41, 0o4755)), ("aarch64", 33, (0, 0, 0o104755)),
+    ("aarch64", 52, (0, 0o4755)), ("aarch64", 53, (0, 0, 0o2755)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "number", "arguments"), SET_ID_FILES)
+def test_no_file_gets_a_set_id_bit(name: str, number: int, arguments: tuple[int, ...]) -> None:
+    assert Kernel(name).verdict(number, *arguments) == refused(errno.EPERM)
+
+
+def test_ordinary_opening() -> None:
+    ordinary = [(2, (0, 0x41, 0o666)), (257, (0, 0, 0x41, 0o644)), (85, (0, 0o644)), (257, (0, 0, 0x10000))]
+    # A file that is not made has no mode: that argument holds whatever was there.
+    for number, arguments in [*ordinary, (257, (0, 0, 0, 0o4755))]:
+        assert Kernel("x86_64").verdict(number, *arguments) == ALLOW
+    assert Kernel("x86_64").verdict(437) == refused(errno.ENOSYS)
+
+
+def test_a_process_cannot_hide_from_the_watchdog(kernel: Kernel) -> None:
+    assert kernel.verdict(kernel.machine.prctl, 4, 0) == refused(errno.EPERM)
+    for option in (1, 3, 15, 38):  # parent-death signal, get dumpable, name, no_new_privs
+        assert kernel.verdict(kernel.machine.prctl, option) == ALLOW
