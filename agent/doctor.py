@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from ..sandbox import backends, gpu_inventory, gpu_report
+from ..sandbox import backends, cgroups, gpu_inventory, gpu_report
 from ..sandbox.built_environments import kept
 from ..targets.find import shipped
 
@@ -29,7 +29,16 @@ class Finding:
 
 
 def examine(home: Path) -> tuple[Finding, ...]:
-    return (*_sandboxes(), _git(), _disk(home), _environments(home), *_libraries(), *_gpus(), _targets())
+    return (
+        *_sandboxes(),
+        _control_groups(),
+        _git(),
+        _disk(home),
+        _environments(home),
+        *_libraries(),
+        *_gpus(),
+        _targets(),
+    )
 
 
 def print_examined(findings: tuple[Finding, ...], *, as_json: bool) -> int:
@@ -49,6 +58,17 @@ def _sandboxes() -> list[Finding]:
     probes = [probe for probe in backends.probe() if probe.name != "unconfined"]
     working = any(probe.available for probe in probes)
     return [Finding(f"sandbox {p.name}", p.available, p.reason or "works", p.fix, needed=not working) for p in probes]
+
+
+def _control_groups() -> Finding:
+    found = cgroups.find()
+    detail = (
+        f"{found.kind}: the kernel holds each run's memory, processes and CPU time"
+        if found
+        else ("none can be made: a watchdog holds memory and processes alone, and can be outrun by tens of MB")
+    )
+    fix = "systemd-run --user --scope -p Delegate=yes branchlab run ..., or run as root"
+    return Finding("control groups", found is not None, detail, fix, needed=False)
 
 
 def _git() -> Finding:
