@@ -21,9 +21,13 @@ WRITERS = {
     "agent/session.py": "the run's own lock",
     "evals/kept_models.py": "frozen models, moved into the run's own folder",
     "evals/report/__init__.py": "the report: a new file, then renamed",
+    "sandbox/built_environments.py": "an environment's own folder, before and outside what its build may write",
     "sandbox/command.py": "the throw-away copy of a tree; links are left out",
     "sandbox/conformance.py": "the suite's own folders",
+    "sandbox/docker.py": "copies for a run's user, in a new folder; the preflight's own program, inside",
+    "sandbox/docker_view.py": "the engine's files for one run, in a new folder",
     "sandbox/files.py": "frozen results: new files in a new folder",
+    "sandbox/host.py": "the conformance suite's own folders and shared memory",
     "targets/checkout.py": "trees: new files in a new folder, before anything ran there",
     "targets/clones.py": "the clone's configuration and locks",
     "targets/shipped.py": "a shipped target's repository, built aside",
@@ -38,8 +42,10 @@ KERNEL_FILES = {
     "sandbox/unconfined.py",
     "sandbox/bwrap_run.py",
     "sandbox/privileges.py",
+    "sandbox/launcher.py",
+    "sandbox/restricted_run.py",
 }
-"""These write to the kernel's own files, or make mount points, and nowhere else."""
+"""These write to the kernel's own files and descriptors, or make mount points and scratch folders, and nowhere else."""
 
 
 def sources() -> Iterator[tuple[str, ast.Module]]:
