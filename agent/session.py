@@ -21,7 +21,7 @@ from ..evals.rows import RunStatus
 from ..sandbox import backends, gpu_runner
 from ..sandbox.runner import Runner
 from ..targets.checkout import Checkout
-from ..targets.errors import BranchlabError, BudgetError, LedgerError, ModelError, UsageError
+from ..targets.errors import BranchlabError, BudgetError, LedgerError, ModelError, SandboxError, UsageError
 from ..targets.find import find_target
 from ..targets.scope import check_scope
 from ..targets.target import Target
@@ -127,6 +127,7 @@ def resume_run(run_id: str, home: Path, view: LiveView) -> tuple[int, str]:
         checkout.close()
         checkout = Checkout.open(target, home)
     with _only_one(home / "runs" / run_id):
+        ledger.settle(run_id)
         lab = _lab(run_id, target, options, (checkout, ledger, runner), (home, view))
         return _drive(lab, resumed=True), run_id
 
@@ -179,7 +180,7 @@ def _drive(lab: Lab, *, resumed: bool) -> int:
         _set_status(ledger, run_id, "interrupted", "interrupted by the user")
         lab.say(RunFinished(run_id, "interrupted", f"interrupted; go on with: branchlab run --resume {run_id}"))
         return INTERRUPTED
-    except (ModelError, OSError, LedgerError) as error:
+    except (ModelError, OSError, LedgerError, SandboxError) as error:
         _set_status(ledger, run_id, "interrupted", str(error))
         lab.say(Note(f"go on with: branchlab run --resume {run_id}"))
         raise

@@ -32,5 +32,5 @@ def _edits_far_enough(lab: Lab) -> bool:
     """Whether the edits arm has used the part of its share that `edits+tuner` has in common with it."""
     if "edits" not in lab.options.arms or "edits+tuner" in lab.exhausted:
         return False
-    over = edits_exhausted(lab) and "edits" not in lab.started.values()
+    over = edits_exhausted(lab) and "edits" not in lab.in_flight()
     return over or lab.journal.charged("search").get("edits", 0.0) >= EDITS_PART * lab.the_plan.share
