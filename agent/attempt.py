@@ -118,7 +118,6 @@ def _environment(lab: Lab, attempt: Attempt) -> Built | NotBuilt | None:
     """The candidate's own environment, None where it has none; the seconds of building it are the attempt's."""
     found = lab.environments.of(attempt.commit, lab.stopping) if lab.environments else None
     if found and lab.stopping.is_set():
-        lab.journal.ledger.charge_device(lab.run_id, attempt.arm, seconds=found.seconds, purpose="cut off by a stop")
         raise Interrupted
     return found
 

@@ -266,16 +266,18 @@ def _only_one(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does: rows written, sandboxes killed, resumable."""
+    """SIGTERM and a closed terminal end a run as Ctrl-C does: rows written, sandboxes killed, resumable."""
 
     def raise_interrupt(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = None
+    before: dict[signal.Signals, Any] = {}
     with suppress(ValueError):  # only the main thread may set handlers
-        before = signal.signal(signal.SIGTERM, raise_interrupt)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup asks for it
+                before[number] = signal.signal(number, raise_interrupt)
     try:
         yield
     finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

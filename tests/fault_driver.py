@@ -14,6 +14,7 @@ import functools
 import json
 import os
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -24,11 +25,12 @@ from pathlib import Path
 from typing import Any
 
 from branchlab.agent import cli, graph
+from branchlab.evals import ledger
 from branchlab.agent.slots import Slots
 from branchlab.evals.judge import Judge
 from branchlab.evals.ledger import Ledger
 from branchlab.evals.trial import Trial
-from branchlab.sandbox import backends, processes
+from branchlab.sandbox import backends, bwrap, processes
 from branchlab.sandbox.runner import Runner, RunRequest, RunResult
 from branchlab.sandbox.supervise import adopt_orphans
 
@@ -50,7 +52,8 @@ class Fault:
 
     `do` is `kill` (SIGKILL to itself), `signal N`, `running N` (signal N to itself once the candidate runs), `sandbox outer`
     and `sandbox inner` (SIGKILL to that process of the sandbox, once the candidate runs), `raise`, `unlink PATH`,
-    `clock SECONDS` (the wall clock jumps) or `none`.
+    `fill PATH` (a file as large as its disk allows), `lock PATH SECONDS` (another connection writes to that database for so
+    long), `clock SECONDS` (the wall clock jumps) or `none`.
     """
 
     at: str = ""
@@ -88,6 +91,11 @@ class Faults:
                 raise RuntimeError("a fault of the worker, on purpose")
             case "unlink":
                 Path(rest).unlink()
+            case "fill":
+                _fill(Path(rest))
+            case "lock":
+                path, _, seconds = rest.rpartition(" ")
+                _lock(path, float(seconds))
             case "clock":
                 real, shift = time.time, float(rest)
                 time.time = lambda: real() + shift
@@ -105,6 +113,28 @@ def _once_running(number: int, whom: str) -> None:
                     os.kill({"self": os.getpid(), "outer": outer, "inner": inner}[whom], number)
                     return
         time.sleep(0.001)
+
+
+def _fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        for size in (1 << 20, 4096, 1):
+            with contextlib.suppress(OSError):
+                while file.write(bytes(size)) == size:
+                    pass
+
+
+def _lock(path: str, seconds: float) -> None:
+    """Returns once the database is locked; a thread of its own gives it back."""
+    locked = threading.Event()
+
+    def hold() -> None:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("begin immediate")
+            locked.set()
+            threading.Event().wait(seconds)
+
+    threading.Thread(target=hold, daemon=True).start()
+    locked.wait()
 
 
 def _program(pid: int) -> str:
@@ -219,7 +249,9 @@ def child(order: dict[str, Any]) -> None:
     """Becomes the command, its output in the files the order names. Never returns."""
     os.chdir(order["folder"])
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.environ.update(order.get("environment", {}))
+    if place := order.get("bwrap"):
+        bwrap._candidates = lambda: [(Path(place[0]), Path(place[1]))]
+    ledger.BUSY_SECONDS = order.get("busy", ledger.BUSY_SECONDS)
     for name, number in (("stdout", 1), ("stderr", 2)):
         opened = os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(opened, number)

@@ -34,6 +34,8 @@ def propose(lab: Lab, _state: State) -> State:
 
 def merge(lab: Lab, _state: State) -> State:
     """An edit that was kept on an older commit, applied to the best one."""
+    if left := unchecked(lab, "edits"):
+        return State(proposal=left, finished="")
     return record(lab, "edits", mergeable(lab)[0])
 
 
