@@ -60,6 +60,8 @@ def perform(lab: Lab, attempt: Attempt) -> Trial:
     done = lab.journal.trial(trial_id)
     if done:
         return done
+    if lab.stopping.is_set():
+        raise Interrupted
     try:
         runs, taken = _runs(lab, attempt)
     except BaseException:

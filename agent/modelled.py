@@ -70,7 +70,12 @@ def modelled(lab: Lab) -> Proposer:
         unpriced=before.unpriced_calls,
     )
     return LanguageModelProposer(
-        Remembering(capped, dict(answers)), validate, on_failure, suspects, partial(_editable, lab.target), _task(lab.target)
+        Remembering(capped, dict(answers)),
+        validate,
+        on_failure,
+        suspects,
+        partial(_editable, lab.target),
+        _task(lab.target),
     )
 
 

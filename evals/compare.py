@@ -91,9 +91,7 @@ def compare(ledger: Ledger, run_id: str) -> Comparison:
     present = [arm for arm in ARMS if arm in record.settings.get("arms", ()) or rows.of(arm)]
     spent = ledger.device_seconds(run_id)
     lost = ledger.lost_seconds(run_id)
-    arms = tuple(
-        _arm_result(ledger, run_id, rows, arm, (spent.get(arm, 0.0), lost.get(arm, 0.0))) for arm in present
-    )
+    arms = tuple(_arm_result(ledger, run_id, rows, arm, (spent.get(arm, 0.0), lost.get(arm, 0.0))) for arm in present)
     edits = edit_gains(trials, proposals, direction)
     draft = Comparison(
         run=record,

@@ -1,16 +1,17 @@
 """Runs the whole program again and again, each time in a process of its own that something happens to.
 
-`python tests/fault_driver.py` reads one JSON object a line: the words of a command line, and a fault. It forks, the child
+`python tests/fault_driver.py` reads one JSON object a line: the words of a command line, and faults. It forks, the child
 runs the real command, and the answer is one JSON line: the exit status, and whatever was still running afterwards. Forking
 spares each process the import of everything; nothing of one child reaches the next.
 
-The fault is a point of the real program and what happens there (`Fault`). Besides that two things are held fixed, so that
+A fault is a point of the real program and what happens there (`Fault`). Besides that two things are held fixed, so that
 one run can be compared with another: a step is charged STEP_SECONDS whatever it took, and a trial runs only while the
 graph waits for one, so that the order of rows does not depend on the machine.
 """
 
 import contextlib
 import functools
+import importlib
 import json
 import os
 import signal
@@ -19,14 +20,14 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from branchlab.agent import cli, graph
-from branchlab.evals import ledger
 from branchlab.agent.slots import Slots
+from branchlab.evals import ledger
 from branchlab.evals.judge import Judge
 from branchlab.evals.ledger import Ledger
 from branchlab.evals.trial import Trial
@@ -39,6 +40,11 @@ LOOKS = 3000
 NODES = (
     "read", "calibrate", "propose", "merge", "tune", "check", "branch", "run", "judge", "confirm", "seal", "report",
 )  # fmt: skip
+IMPORTED_LATE = (
+    "branchlab.agent.commands", "branchlab.evals.report.build", "branchlab.evals.report.render", "langgraph.graph",
+    "langgraph.checkpoint.sqlite", "matplotlib.backends.backend_svg", "matplotlib.pyplot", "optuna", "scipy.stats",
+)  # fmt: skip
+"""What each child would import for itself."""
 WRITES = (
     "start_run", "set_status", "update_settings", "add_trial", "add_proposal", "update_proposal", "open_sealed",
     "charge_model", "keep_answer",
@@ -53,33 +59,33 @@ class Fault:
     `do` is `kill` (SIGKILL to itself), `signal N`, `running N` (signal N to itself once the candidate runs), `sandbox outer`
     and `sandbox inner` (SIGKILL to that process of the sandbox, once the candidate runs), `raise`, `unlink PATH`,
     `fill PATH` (a file as large as its disk allows), `lock PATH SECONDS` (another connection writes to that database for so
-    long), `clock SECONDS` (the wall clock jumps) or `none`.
+    long), or `clock SECONDS` (the wall clock jumps).
     """
 
-    at: str = ""
+    at: str
+    do: str
     nth: int = 1
-    do: str = "none"
 
 
 class Faults:
-    """Counts the visits of the fault's point, and does what it says at the nth."""
+    """Counts the visits of each fault's point, and does what it says at the nth."""
 
-    def __init__(self, fault: Fault) -> None:
-        self.fault = fault
-        self._seen = 0
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self._left = dict.fromkeys(faults, 0)
         self._lock = threading.Lock()
 
     def at(self, point: str) -> None:
-        if point != self.fault.at:
-            return
+        due = []
         with self._lock:
-            self._seen += 1
-            due = self._seen == self.fault.nth
-        if due:
-            self._happen()
+            for fault in self._left:
+                if fault.at == point:
+                    self._left[fault] += 1
+                    due += [fault] if self._left[fault] == fault.nth else []
+        for fault in due:
+            self._happen(fault)
 
-    def _happen(self) -> None:
-        what, _, rest = self.fault.do.partition(" ")
+    def _happen(self, fault: Fault) -> None:
+        what, _, rest = fault.do.partition(" ")
         match what:
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -255,14 +261,14 @@ def child(order: dict[str, Any]) -> None:
     for name, number in (("stdout", 1), ("stderr", 2)):
         opened = os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(opened, number)
-    install(Faults(Fault(**order.get("fault", {}))))
+    install(Faults([Fault(**fault) for fault in order["faults"]]))
     sys.argv = ["branchlab", *order["words"]]
     code: Any = 1
     try:
         cli.main(prog_name="branchlab")
     except SystemExit as ended:
         code = ended.code
-    except BaseException:
+    except BaseException:  # noqa: BLE001 (shown as the interpreter would, and the exit code is its)
         traceback.print_exc()
     finally:
         sys.stdout.flush()
@@ -289,10 +295,8 @@ def left_running() -> list[str]:
 
 
 def main() -> None:
-    import langgraph.checkpoint.sqlite  # noqa: F401  (what a child would import, imported once)
-    import matplotlib.pyplot  # noqa: F401
-    import optuna  # noqa: F401
-    import scipy.stats  # noqa: F401
+    for name in IMPORTED_LATE:
+        importlib.import_module(name)
 
     adopt_orphans()
     for line in sys.stdin:
@@ -301,7 +305,8 @@ def main() -> None:
         if pid == 0:
             child(order)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        print(json.dumps({"code": code, "running": left_running()}), flush=True)
+        sys.stdout.write(json.dumps({"code": code, "running": left_running()}) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
