@@ -29,7 +29,7 @@ INFRASTRUCTURE_TRIES = 2
 
 
 class Interrupted(Exception):
-    """The run is being stopped; what was cut off leaves no row."""
+    """The run is being stopped; what was cut off leaves no trial, only a charge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,13 @@ def perform(lab: Lab, attempt: Attempt) -> Trial:
     done = lab.journal.trial(trial_id)
     if done:
         return done
-    runs, taken = _runs(lab, attempt)
+    if lab.stopping.is_set():
+        raise Interrupted
+    try:
+        runs, taken = _runs(lab, attempt)
+    except BaseException:
+        lab.journal.cut_off(trial_id)
+        raise
     verdicts, decision = _decide(lab, attempt, runs)
     trial = Trial(
         id=trial_id,
@@ -97,6 +103,7 @@ def _runs(lab: Lab, attempt: Attempt) -> tuple[list[Run], str | None]:
                 runs.append(known[1])
             else:
                 sources.add("")
+                lab.journal.begin(attempt.id(lab.run_id), attempt.arm)
                 tree = tree or lab.tree(attempt.commit)
                 environment = environment or _environment(lab, attempt)
                 runs.append(_run(lab, attempt, tree, seed, environment))
@@ -113,7 +120,6 @@ def _environment(lab: Lab, attempt: Attempt) -> Built | NotBuilt | None:
     """The candidate's own environment, None where it has none; the seconds of building it are the attempt's."""
     found = lab.environments.of(attempt.commit, lab.stopping) if lab.environments else None
     if found and lab.stopping.is_set():
-        lab.journal.ledger.charge_device(lab.run_id, attempt.arm, seconds=found.seconds, purpose="cut off by a stop")
         raise Interrupted
     return found
 
@@ -136,13 +142,10 @@ def _judged(lab: Lab, attempt: Attempt, tree: Path, seed: int, interpreter: Inte
             raise Interrupted
         run = lab.judge.run(tree, attempt.commit, seed, split, keep_model=keep, interpreter=interpreter)
         if lab.stopping.is_set():
-            lab.journal.ledger.charge_device(
-                lab.run_id, attempt.arm, seconds=run.device_seconds, purpose="cut off by a stop"
-            )
             raise Interrupted
         if run.status != "sandbox_failed":
             return run
-        lab.journal.ledger.charge_device(lab.run_id, attempt.arm, seconds=run.device_seconds, purpose="sandbox failed")
+        lab.journal.charge_failed(attempt.id(lab.run_id), run.device_seconds)
     raise SandboxError("the sandbox failed twice on one run", found=run.reason, fix="run `branchlab doctor`")
 
 

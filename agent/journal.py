@@ -4,7 +4,8 @@ Every write goes to the ledger first. One process at a time works on a run, so t
 """
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..evals.ledger import Ledger
@@ -18,6 +19,8 @@ class Journal:
         self.ledger = ledger
         self.run_id = run_id
         self._lock = threading.Lock()
+        self._charging = threading.Lock()
+        self._running: dict[str, tuple[Arm, float]] = {}
         self._trials: dict[str, Trial] = {}
         self._runs: dict[tuple[str, int, str], tuple[str, Run]] = {}
         self._proposals = {record.id: record for record in ledger.proposals(run_id)}
@@ -27,9 +30,40 @@ class Journal:
     # trials
 
     def add(self, trial: Trial) -> None:
-        self.ledger.add_trial(trial)
+        with self._charging:
+            self.ledger.add_trial(trial)
+            self._running.pop(trial.id, None)
         with self._lock:
             self._keep(trial)
+
+    # device seconds of what has no row yet
+
+    def begin(self, trial_id: str, arm: Arm) -> None:
+        """From now on the trial holds a slot, and is charged for it until its row is added or it is cut off."""
+        with self._charging:
+            self._running.setdefault(trial_id, (arm, time.monotonic()))
+
+    def meter(self) -> None:
+        """Writes down how long the trials in the slots have run, so that a kill loses only what comes after."""
+        with self._charging:
+            now = time.monotonic()
+            running = {trial: (arm, now - since) for trial, (arm, since) in self._running.items()}
+            if running:
+                self.ledger.meter(self.run_id, running)
+
+    def charge_failed(self, trial_id: str, seconds: float) -> None:
+        """Charges a run that the sandbox failed, once: the trial it was for goes on without it."""
+        with self._charging:
+            arm, since = self._running[trial_id]
+            self.ledger.charge_device(self.run_id, arm, seconds=seconds, purpose="sandbox failed")
+            self._running[trial_id] = arm, since + seconds
+
+    def cut_off(self, trial_id: str) -> None:
+        """Charges what a trial that ends without a row has used; nothing when it never held a slot."""
+        with self._charging:
+            if trial_id in self._running:
+                arm, since = self._running.pop(trial_id)
+                self.ledger.cut_off(self.run_id, trial_id, arm, max(0.0, time.monotonic() - since))
 
     def trial(self, trial_id: str) -> Trial | None:
         return self._trials.get(trial_id)
@@ -71,6 +105,12 @@ class Journal:
         self.ledger.add_proposal(record)
         self._proposals[record.id] = record
         return True
+
+    def keep_answer(self, refused: Sequence[ProposalRecord], ideas: Mapping[str, Any]) -> None:
+        """Keeps what came of a language model's answer: its refused proposals, and every idea that waits by commit."""
+        self.ledger.keep_answer(self.run_id, refused, model_ideas=ideas)
+        for record in refused:
+            self._proposals.setdefault(record.id, record)
 
     def update(self, proposal_id: str, **changes: Any) -> ProposalRecord:
         record = self.ledger.update_proposal(self.run_id, proposal_id, **changes)

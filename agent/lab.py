@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..evals.judge import Judge
 from ..evals.noise import Noise, noise_of
-from ..evals.trial import Arm, Score, Trial
+from ..evals.trial import Arm, ProposalRecord, Score, Trial
 from ..evals.tuners import Tuner, make_tuner
 from ..sandbox.runner import Runner
 from ..targets.checkout import Checkout
@@ -24,6 +24,7 @@ from .policy import SEARCH_ARMS, Plan, make_plan, mean_score
 from .proposal import Proposal
 from .proposers.base import Proposer
 from .read_commit import read_commit
+from .records import params_of
 from .slots import Slots
 from .tunables import find_tunables
 
@@ -72,6 +73,8 @@ class Lab:
     """Parents for which no proposer has anything left, and arms whose whole space was tried."""
     ideas: dict[str, list[Proposal]] = field(default_factory=dict)
     """What the proposers that need no model found in a commit."""
+    refused: list[ProposalRecord] = field(default_factory=list)
+    """Of the language model's last answer, what can never run; kept together with the rest of it."""
     changes: dict[str, dict[str, bytes]] = field(default_factory=dict)
     """Changed files of a checked proposal, until it is a commit."""
     _codes: dict[str, CodeMap] = field(default_factory=dict)
@@ -104,9 +107,9 @@ class Lab:
     # the plan and the tuners
 
     def in_flight(self) -> dict[Arm, float]:
-        """Expected charges of the trials now in the slots."""
-        cost = self.the_plan.trial_seconds
-        return {arm: cost * sum(a == arm for a in self.started.values()) for arm in self.started.values()}
+        """Expected charges of the trials now in the slots, and of those a stop threw out of them."""
+        arms = [*self.started.values(), *(self.journal.proposal(orphan).arm for orphan in self.orphans)]
+        return {arm: self.the_plan.trial_seconds * arms.count(arm) for arm in arms}
 
     @property
     def the_plan(self) -> Plan:
@@ -132,10 +135,12 @@ class Lab:
             space = tuple(self.space(parent).values())
             direction = self.target.metric.direction
             self._tuners[arm] = make_tuner(TUNER_OF[arm], space, seed=self._tuner_seed(arm), direction=direction)
-            asked = {row.id for row in self.journal.proposals(arm) if row.proposer == TUNER_OF[arm]}
+            asked = {row.id: row for row in self.journal.proposals(arm) if row.proposer == TUNER_OF[arm]}
             for trial in self.journal.trials(arm, "search"):
-                if trial.proposal_id in asked:
+                if row := asked.pop(trial.proposal_id or "", None):
                     self.tell(trial, parent)
+            for row in asked.values():
+                self._tuners[arm].asked(params_of(row))
         return self._tuners[arm]
 
     def _tuner_seed(self, arm: Arm) -> int:
@@ -154,6 +159,10 @@ class Lab:
         tuner.tell({**defaults, **trial.params}, score)
 
     # the rest
+
+    def wait(self) -> Trial:
+        """The next trial to end; see `Slots.wait`."""
+        return self.slots.wait(self.journal.meter)
 
     def say(self, event: Event) -> None:
         self.view.handle(event)

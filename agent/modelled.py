@@ -13,7 +13,7 @@ from .checks.kind import prove_kind
 from .code_map import CodeMap
 from .events import ModelCharged, ProposalRefused
 from .lab import Lab
-from .models import Budgeted, Completion, make_model, price_ceiling
+from .models import Budgeted, Completion, Remembering, answers_in, make_model, price_ceiling
 from .operators.apply import apply_edits
 from .proposal import Proposal
 from .proposers.base import Proposer
@@ -23,7 +23,8 @@ from .records import to_record
 
 
 def modelled(lab: Lab) -> Proposer:
-    """The proposer, its answers kept in `cassette.jsonl` of the run, so that `replay:` can repeat it without a key."""
+    """The proposer. Its answers are kept in `cassette.jsonl` of the run before anything is made of them: `replay:` can
+    repeat the run without a key, and a resumed run asks and pays for nothing twice."""
     ledger = lab.journal.ledger
 
     def charge(answer: Completion) -> None:
@@ -46,19 +47,22 @@ def modelled(lab: Lab) -> Proposer:
         return reason or ("it only moves literals, which is the tuner's work" if literals else "")
 
     def on_failure(title: str, reason: str) -> None:
-        parent, number = lab.checkout.base, len(lab.journal.proposals())
+        parent, number = lab.checkout.base, len(lab.journal.proposals()) + len(lab.refused)
         failed = Proposal("bug_fix", title[:72], "", (), proposer="language_model", parent=f"{parent}:failed:{number}")
         record = to_record(lab.run_id, "edits", failed)
-        lab.journal.propose(replace(record, parent=parent, outcome=f"model: {reason}"))
+        lab.refused.append(replace(record, parent=parent, outcome=f"model: {reason}"))
         lab.say(ProposalRefused("edits", title, reason))
 
     def suspects(code: CodeMap) -> list[str]:
         return [f"{f.file}:{f.line} {f.title}" for f in find_defects(code)]
 
-    model = make_model(lab.options.model, record=lab.folder / "cassette.jsonl")
+    cassette = lab.folder / "cassette.jsonl"
+    answers = answers_in(cassette)
+    for _, answer in answers[ledger.model_cost(lab.run_id).calls :]:
+        charge(answer)  # a stop came between the answer and its charge
     before = ledger.model_cost(lab.run_id)
     capped = Budgeted(
-        model,
+        make_model(lab.options.model, record=cassette, given=len(answers)),
         lab.target.model_dollars,
         charge,
         ceiling=price_ceiling(lab.options.model),
@@ -66,7 +70,12 @@ def modelled(lab: Lab) -> Proposer:
         unpriced=before.unpriced_calls,
     )
     return LanguageModelProposer(
-        capped, validate, on_failure, suspects, partial(_editable, lab.target), _task(lab.target)
+        Remembering(capped, dict(answers)),
+        validate,
+        on_failure,
+        suspects,
+        partial(_editable, lab.target),
+        _task(lab.target),
     )
 
 

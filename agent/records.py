@@ -3,6 +3,7 @@
 import ast
 import hashlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from ..evals.trial import Arm, ProposalRecord
@@ -51,6 +52,16 @@ def to_proposal(record: ProposalRecord) -> Proposal:
         proposer=record.proposer,
         parent=record.parent,
     )
+
+
+def to_body(proposal: Proposal) -> dict[str, Any]:
+    """The proposal as JSON values."""
+    return asdict(proposal)
+
+
+def of_body(body: Mapping[str, Any]) -> Proposal:
+    edits, evidence = map(_edit, body["edits"]), (Evidence(**entry) for entry in body["evidence"])
+    return Proposal(**{**body, "edits": tuple(edits), "evidence": tuple(evidence)})
 
 
 def settings_edits(params: Mapping[str, Value], space: Mapping[str, Tunable]) -> tuple[Edit, ...]:

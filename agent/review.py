@@ -55,7 +55,7 @@ def review(lab: Lab, branch: str, base: str) -> Review:
     for attempt in attempts:
         lab.slots.submit(partial(perform, lab, attempt))
     for done in range(len(attempts)):
-        trial = lab.slots.wait()
+        trial = lab.wait()
         sides[trial.arm] += trial.runs
         lab.say(Note(f"{done + 1} of {len(attempts)} runs"))
         if trial.arm == "baseline":

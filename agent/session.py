@@ -21,7 +21,7 @@ from ..evals.rows import RunStatus
 from ..sandbox import backends, gpu_runner
 from ..sandbox.runner import Runner
 from ..targets.checkout import Checkout
-from ..targets.errors import BranchlabError, BudgetError, LedgerError, ModelError, UsageError
+from ..targets.errors import BranchlabError, BudgetError, LedgerError, ModelError, SandboxError, StateError, UsageError
 from ..targets.find import find_target
 from ..targets.scope import check_scope
 from ..targets.target import Target
@@ -107,7 +107,8 @@ def resume_run(run_id: str, home: Path, view: LiveView) -> tuple[int, str]:
     """
     ledger = ledger_at(home)
     record = ledger.run(run_id)
-    if record.status in ("done", "no_signal"):
+    # A kill between the verdict's row and the report's file leaves the last stage to do.
+    if record.status in ("done", "no_signal") and (home / "runs" / run_id / "report.md").exists():
         raise UsageError(f"run {run_id} has ended ({record.status})", fix=f"`branchlab report {run_id}` shows it")
     settings = record.settings
     if tuple(settings["options"]["arms"]) == ("review",):
@@ -127,6 +128,7 @@ def resume_run(run_id: str, home: Path, view: LiveView) -> tuple[int, str]:
         checkout.close()
         checkout = Checkout.open(target, home)
     with _only_one(home / "runs" / run_id):
+        ledger.settle(run_id)
         lab = _lab(run_id, target, options, (checkout, ledger, runner), (home, view))
         return _drive(lab, resumed=True), run_id
 
@@ -146,7 +148,8 @@ def _lab(
     checkout, ledger, runner = tools
     home, view = place
     folder = home / "runs" / run_id
-    shutil.rmtree(folder / "scratch", ignore_errors=True)  # what a killed run left
+    for left in (folder / "scratch", *(folder / "models").glob(".*")):  # by a kill, half written
+        shutil.rmtree(left, ignore_errors=True)
     for name in ("scratch", "models"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     pristine = folder / "pristine"
@@ -179,7 +182,7 @@ def _drive(lab: Lab, *, resumed: bool) -> int:
         _set_status(ledger, run_id, "interrupted", "interrupted by the user")
         lab.say(RunFinished(run_id, "interrupted", f"interrupted; go on with: branchlab run --resume {run_id}"))
         return INTERRUPTED
-    except (ModelError, OSError, LedgerError) as error:
+    except (ModelError, OSError, LedgerError, SandboxError, StateError) as error:
         _set_status(ledger, run_id, "interrupted", str(error))
         lab.say(Note(f"go on with: branchlab run --resume {run_id}"))
         raise
@@ -265,16 +268,18 @@ def _only_one(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does: rows written, sandboxes killed, resumable."""
+    """SIGTERM and a closed terminal end a run as Ctrl-C does: rows written, sandboxes killed, resumable."""
 
     def raise_interrupt(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = None
+    before: dict[signal.Signals, Any] = {}
     with suppress(ValueError):  # only the main thread may set handlers
-        before = signal.signal(signal.SIGTERM, raise_interrupt)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup asks for it
+                before[number] = signal.signal(number, raise_interrupt)
     try:
         yield
     finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

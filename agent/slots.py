@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from ..evals.trial import Trial
+
+METER_SECONDS = 1.0
+"""How often the seconds of unfinished trials are written down: so much a slot, and no more, a kill can leave uncharged."""
 
 
 class Slots:
@@ -32,11 +35,16 @@ class Slots:
         self._in_flight += 1
         self._pool.submit(work).add_done_callback(self._ended.put)
 
-    def wait(self) -> Trial:
-        """The next trial to end; blocks. Re-raises what the work raised."""
-        future = self._ended.get()
-        self._in_flight -= 1
-        return future.result()
+    def wait(self, meanwhile: Callable[[], None] = lambda: None, every: float = METER_SECONDS) -> Trial:
+        """The next trial to end; blocks, and calls `meanwhile` every so many seconds. Re-raises what the work raised."""
+        while True:
+            try:
+                future = self._ended.get(timeout=every)
+            except Empty:
+                meanwhile()
+            else:
+                self._in_flight -= 1
+                return future.result()
 
     def close(self) -> None:
         """Drops what has not started and waits for what has; cancel the runner first to make that quick."""

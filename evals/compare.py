@@ -46,8 +46,10 @@ class ArmResult:
     refused: int
     """Proposals that never ran."""
     device_seconds: float
+    lost_seconds: float
+    """Of them, those of runs that a stop or a failing sandbox cut off: in no trial, and in no arm's share."""
     search_seconds: float
-    """Of them charged to the search, which is what the arms have equal shares of."""
+    """Of `device_seconds`, those charged to the search, which is what the arms have equal shares of."""
     cpu_seconds: float
     dollars: float
     unpriced_calls: int
@@ -88,7 +90,8 @@ def compare(ledger: Ledger, run_id: str) -> Comparison:
     rows = _Rows(trials, proposals, direction)
     present = [arm for arm in ARMS if arm in record.settings.get("arms", ()) or rows.of(arm)]
     spent = ledger.device_seconds(run_id)
-    arms = tuple(_arm_result(ledger, run_id, rows, arm, spent.get(arm, 0.0)) for arm in present)
+    lost = ledger.lost_seconds(run_id)
+    arms = tuple(_arm_result(ledger, run_id, rows, arm, (spent.get(arm, 0.0), lost.get(arm, 0.0))) for arm in present)
     edits = edit_gains(trials, proposals, direction)
     draft = Comparison(
         run=record,
@@ -143,7 +146,8 @@ class _Rows:
         return next((p for p in made if p.arm == arm), made[0] if made else None)
 
 
-def _arm_result(ledger: Ledger, run_id: str, rows: _Rows, arm: Arm, device_seconds: float) -> ArmResult:
+def _arm_result(ledger: Ledger, run_id: str, rows: _Rows, arm: Arm, seconds: tuple[float, float]) -> ArmResult:
+    device_seconds, lost_seconds = seconds
     winner = rows.winner(arm)
     searched = rows.of(arm, "search")
     chosen = next((t for t in reversed(searched) if t.commit == winner), None)
@@ -165,6 +169,7 @@ def _arm_result(ledger: Ledger, run_id: str, rows: _Rows, arm: Arm, device_secon
         failures=dict(sorted(Counter(run.status for run in every_run if run.score is None).items())),
         refused=sum(p.arm == arm and p.commit is None for p in rows.proposals),
         device_seconds=device_seconds,
+        lost_seconds=lost_seconds,
         search_seconds=sum(t.device_seconds for t in searched),
         cpu_seconds=sum(run.cpu_seconds for run in every_run),
         dollars=cost.dollars,

@@ -1,6 +1,6 @@
 """Every run, failed ones included, ends as a row here. `compare` and `report` read the ledger and nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from ..targets.errors import LedgerError
-from . import schema
+from . import charges, schema
 from .rows import RunRecord as RunRecord
 from .rows import (
     RunStatus,
@@ -132,6 +132,7 @@ class Ledger:
                 body=body,
                 per_example=per_example,
             )
+            charges.close(connection, trial.run_id, trial.id)
 
     def trial(self, run_id: str, trial_id: str) -> Trial | None:
         table = schema.trials
@@ -159,6 +160,15 @@ class Ledger:
         with self._write() as connection:
             body = encode_proposal(record)
             self._insert(connection, schema.proposals, run_id=record.run_id, id=record.id, body=body)
+
+    def keep_answer(self, run_id: str, refused: Sequence[ProposalRecord], **settings: Any) -> None:
+        """All that came of one answer of a language model, or none of it: what can never run, and the settings."""
+        with self._write() as connection:
+            for record in refused:
+                body = encode_proposal(record)
+                self._insert(connection, schema.proposals, run_id=run_id, id=record.id, body=body)
+            run = self._run(connection, run_id, lock=True)
+            self._replace_run(connection, replace(run, settings={**run.settings, **settings}))
 
     def update_proposal(self, run_id: str, proposal_id: str, **changes: Any) -> ProposalRecord:
         """The record with these fields changed, as its road goes on: commit, diff, kind, outcome, branch.
@@ -219,21 +229,39 @@ class Ledger:
         return ModelCost(calls, unpriced, int(tokens_in), int(tokens_out), float(dollars))
 
     def charge_device(self, run_id: str, arm: Arm, *, seconds: float, purpose: str) -> None:
-        """Charge device time that left no trial: a smoke test, a run cut off by an interrupt."""
+        """Charge device time that left no trial: a run that the sandbox failed."""
         with self._write() as connection:
-            values = {"run_id": run_id, "arm": arm, "seconds": seconds, "purpose": to_text(purpose)}
-            connection.execute(schema.device_charges.insert().values(values))
+            charges.add(connection, run_id, arm, seconds, purpose)
+
+    def meter(self, run_id: str, running: Mapping[str, tuple[Arm, float]]) -> None:
+        """Charge unfinished trials, by id, the seconds they have run so far; the row of such a trial takes their place."""
+        with self._write() as connection:
+            for trial_id, (arm, seconds) in running.items():
+                charges.meter(connection, run_id, trial_id, arm, seconds)
+
+    def cut_off(self, run_id: str, trial_id: str, arm: Arm, seconds: float) -> None:
+        """Charge a trial that a stop cut off its seconds, for good: no later row takes their place."""
+        with self._write() as connection:
+            charges.close(connection, run_id, trial_id)
+            charges.add(connection, run_id, arm, seconds, charges.CUT_OFF)
+
+    def settle(self, run_id: str) -> None:
+        """What a killed process had metered is charged for good."""
+        with self._write() as connection:
+            charges.settle(connection, run_id)
 
     def device_seconds(self, run_id: str) -> dict[Arm, float]:
         """Seconds charged to each arm: every trial, whatever came of it, and what left none."""
-        spent: dict[Arm, float] = {}
-        trials, charges = schema.trials, schema.device_charges
         with self._read() as connection:
-            for table, column in ((trials, trials.c.device_seconds), (charges, charges.c.seconds)):
-                query = sa.select(table.c.arm, sa.func.sum(column)).where(table.c.run_id == run_id)
-                for arm, seconds in connection.execute(query.group_by(table.c.arm)):
-                    spent[arm] = spent.get(arm, 0.0) + seconds
+            spent = charges.sums(connection, run_id, schema.trials.c.device_seconds)
+            for arm, seconds in charges.sums(connection, run_id, schema.device_charges.c.seconds).items():
+                spent[arm] = spent.get(arm, 0.0) + seconds
         return spent
+
+    def lost_seconds(self, run_id: str) -> dict[Arm, float]:
+        """Of `device_seconds`, those that left no trial."""
+        with self._read() as connection:
+            return charges.sums(connection, run_id, schema.device_charges.c.seconds)
 
     # the sealed split
 

@@ -92,6 +92,11 @@ def _compute_caveats(comparison: "Comparison", trials: Sequence[Trial]) -> Itera
         else:
             spread = f"spread {check.spread:.0%}, at most {check.tolerance:.0%}"
             yield f"The arms did not use the same compute ({used}; {spread})."
+    if lost := sum(arm.lost_seconds for arm in comparison.arms):
+        yield (
+            f"{lost:.0f} device seconds went to runs that a stop or a failing sandbox cut off: they are in the arms' device "
+            "time, and no arm searched less for them."
+        )
     for name in ("random", "tuner", "edits", "edits+tuner"):
         failed = sum(comparison.arm(name).failures.values()) if comparison.arm(name) else 0  # type: ignore[union-attr]
         if failed:

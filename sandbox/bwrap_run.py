@@ -84,7 +84,7 @@ def run(plan: Plan, source: Callable[[Path], str]) -> RunResult:
                 stop = supervisor.follow(outer.pidfd, lambda: plan.slot.check(watchdog, pid))
         finally:
             plan.slot.end()
-            cpu, peak, gone = _end(outer, inner)
+            cpu, peak, gone, hit = _end(outer, inner)
         supervisor.drain()
         code = _exit_code(status + _rest(channels.status))
     if not gone:
@@ -93,6 +93,8 @@ def run(plan: Plan, source: Callable[[Path], str]) -> RunResult:
         stop = Stop("sandbox_failed", explain(ring.texts()[0], str(plan.program.path))[0], "sandbox")
     elif stop is None:
         stop = plan.slot.final_check(watchdog)
+        if stop is None and hit:
+            stop = Stop("sandbox_failed", "the sandbox's first process was killed from outside", "sandbox")
     ending = results.Ending(
         stop, code, time.monotonic() - plan.started, max(cpu, watchdog.cpu_seconds), max(peak, watchdog.peak_memory_mb)
     )
@@ -196,10 +198,11 @@ def _release(descriptor: int) -> None:
         os.write(descriptor, b"1")
 
 
-def _end(outer: _Process, inner: _Process | None) -> tuple[float, float, bool]:
-    """Kills what is left and reaps it: CPU seconds of the whole tree, largest process (MB), whether all is gone."""
+def _end(outer: _Process, inner: _Process | None) -> tuple[float, float, bool, bool]:
+    """Kills what is left and reaps it: CPU seconds of the whole tree, largest process (MB), whether all is gone, whether
+    somebody killed the inner one, which nothing inside can do."""
     cpu = peak = 0.0
-    gone = True
+    gone, hit = True, False
     # The inner one first: it is the init of its namespace, and everything in it ends with it.
     for process in (inner, outer):
         if process:
@@ -209,11 +212,14 @@ def _end(outer: _Process, inner: _Process | None) -> tuple[float, float, bool]:
             continue
         if not wait_gone(process.pidfd):
             gone = False
-        # The inner one is ours to wait for only once the outer one has left it behind unreaped.
+        # The inner one is ours to wait for only once the outer one has left it behind unreaped. It always does when the
+        # inner one told it the program's exit code; it reaps one that ended without a word.
         elif used := reap(process.pid):
             cpu += used[1]
             peak = max(peak, used[2]) if process is inner else peak
-    return cpu, peak, gone
+        elif process is inner:
+            hit = True
+    return cpu, peak, gone, hit
 
 
 def _rest(status: int) -> bytes:

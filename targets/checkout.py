@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 
 from .clones import clone_for, fetch_url, locked, register
-from .errors import TargetError
+from .errors import StateError, TargetError
 from .fast_import import FastImport, check_ref, commit_head
 from .hardened_git import GitFailed, git
 from .objects import Objects
@@ -27,6 +27,7 @@ from .user_repository import INIT, UserRepository
 __all__ = ["Checkout", "check_scope", "matches"]
 
 TEXT = frozenset((".py", ".yaml", ".yml", ".toml", ".json", ".md", ".txt", ".cfg", ".ini", ".j2", ".prompt"))
+SPACE = "free space there, or see to its rights"
 BASES = "refs/base/"
 """Commits taken from the source; what is below them need not be copied again."""
 NO_ATTRIBUTES = {"GIT_ATTR_SOURCE": "4b825dc642cb6eb9a060e54bf8d69288fbee4904"}
@@ -161,7 +162,8 @@ class Checkout:
         """A new commit with these files written, or deleted where None, kept under a ref below refs/branchlab/.
 
         The id depends on parent, changes and message alone. Making the same candidate again is no error.
-        Raises: TargetError when a path cannot be changed or the ref already holds another commit.
+        Raises: TargetError when a path cannot be changed or the ref already holds another commit, StateError when git
+        cannot write.
         """
         check_ref(ref)
         with self._lock:
@@ -173,15 +175,24 @@ class Checkout:
                 raise TargetError(
                     "this ref holds another candidate", found=f"{ref} at {existing}", where=str(self.git_dir)
                 )
-            commit = existing or self._import.commit(ref, head, files)
-            if self._objects.find(ref) != commit:
-                raise GitFailed("fast-import", self._import.complaint().encode())
+            try:
+                commit = existing or self._import.commit(ref, head, files)
+                if self._objects.find(ref) != commit:
+                    raise GitFailed("fast-import", self._import.complaint())
+            except GitFailed as error:
+                raise StateError(
+                    "git fast-import could not write a candidate",
+                    found=error.reason,
+                    where=str(self.git_dir),
+                    fix=SPACE,
+                ) from None
             return commit
 
     def materialise(self, commit: str, folder: Path, *, leave_out: Sequence[str] = ()) -> None:
         """Writes the files of a commit into a new or empty folder: no .git, no links, nothing that matches `leave_out`.
 
-        Raises: TargetError when the folder holds something or cannot be written; then it may be half filled.
+        Raises: TargetError when the folder holds something, StateError when it cannot be written; then it may be half
+        filled.
         """
         with self._lock:
             entries = self._entries(commit)
@@ -200,7 +211,8 @@ class Checkout:
                     with open(folder / path, "xb", opener=_executable if entry.executable else None) as file:
                         self._objects.copy(entry.sha, file)
             except OSError as error:
-                raise TargetError("the tree cannot be written", found=str(error), where=str(folder)) from None
+                found = error.strerror or str(error)
+                raise StateError("the tree cannot be written", found=found, where=str(folder), fix=SPACE) from None
 
     def promote(self, commit: str, branch: str) -> str:
         """Full name of a new branch at a candidate: in the user's repository, or in our clone when the source is a URL.

@@ -3,6 +3,7 @@
 BranchlabError
 ├── UsageError      the user asked for something that cannot be (exit code 2)
 │   └── TargetError     the target's manifest or repository is not usable (exit code 2)
+│       └── StateError      what branchlab keeps of it cannot be written (exit code 4; the run stays resumable)
 ├── OperatorError   an edit does not apply to this code; recorded as a failed proposal
 ├── ArtifactError   what a run wrote is missing, or not the plain data it should be; recorded as a crash
 ├── SandboxError    no working sandbox, or the sandbox itself failed (exit code 4)
@@ -38,6 +39,10 @@ class UsageError(BranchlabError):
 
 class TargetError(UsageError):
     pass
+
+
+class StateError(TargetError):
+    exit_code = 4
 
 
 class OperatorError(BranchlabError):

@@ -59,13 +59,12 @@ class FastImport:
             return b""
         return child.stdout.readline().strip()
 
-    def complaint(self) -> str:
-        """The last line git wrote to stderr, such as why it would not move a ref; empty when there is none."""
+    def complaint(self) -> bytes:
+        """The last of what git wrote to stderr, such as why it would not move a ref; empty when there is none."""
         if self._stderr is None:
-            return ""
+            return b""
         self._stderr.seek(0)
-        lines = self._stderr.read()[-4096:].decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else ""
+        return self._stderr.read()[-4096:]
 
     def close(self) -> None:
         """Ends the child; a later commit starts another."""
@@ -102,7 +101,7 @@ class FastImport:
             self._child.kill()
             self._child.communicate()
             self._child = None
-        error = GitFailed("fast-import", self.complaint().encode())
+        error = GitFailed("fast-import", self.complaint())
         self.close()
         return error
 

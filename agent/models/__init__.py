@@ -10,18 +10,25 @@ from .base import ModelRequest as ModelRequest
 from .budget import Budgeted as Budgeted
 from .litellm_model import LiteLLM as LiteLLM
 from .replay import Recording, Replay
+from .replay import Remembering as Remembering
+from .replay import answers_in as answers_in
 from .scripted import Scripted
 
 
-def make_model(name: str, *, record: Path | None = None) -> Model:
-    """`scripted:FILE`, `replay:FILE`, or any litellm name; a live model's answers are kept in the cassette `record`."""
+def make_model(name: str, *, record: Path | None = None, given: int = 0) -> Model:
+    """`scripted:FILE`, `replay:FILE`, or any litellm name; its answers are kept in the cassette `record`. Of a script the
+    first `given` answers were given before."""
+    model = _model(name, given)
+    return Recording(model, record) if record else model
+
+
+def _model(name: str, given: int) -> Model:
     kind, _, rest = name.partition(":")
     if kind == "scripted" and rest:
-        return Scripted.read(Path(rest))
+        return Scripted.read(Path(rest), given)
     if kind == "replay" and rest:
         return Replay(Path(rest))
-    model = LiteLLM(name)
-    return Recording(model, record) if record else model
+    return LiteLLM(name)
 
 
 def price_ceiling(name: str) -> Callable[[ModelRequest], float]:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -39,8 +41,31 @@ class Replay:
         return self._answers[key]
 
 
+def answers_in(path: Path) -> list[tuple[str, Completion]]:
+    """Key and answer of every request recorded so far, oldest first; a line that a full disk cut short is taken away."""
+    if not path.exists():
+        return []
+    whole, _, rest = path.read_bytes().rpartition(b"\n")
+    if rest:
+        os.truncate(path, len(whole) + 1 if whole else 0)
+    rows = map(json.loads, whole.splitlines())
+    return [(row["key"], Completion(**row["completion"])) for row in rows]
+
+
+class Remembering:
+    """Answers what was answered before from memory, so that a resumed run neither asks nor pays twice."""
+
+    def __init__(self, model: Model, answers: Mapping[str, Completion]) -> None:
+        self.name = model.name
+        self._model = model
+        self._answers = dict(answers)
+
+    def complete(self, request: ModelRequest) -> Completion:
+        return self._answers.get(key_of(request)) or self._model.complete(request)
+
+
 class Recording:
-    """A live model whose answers are also written to a cassette as they come."""
+    """A model whose answers are also written to a cassette as they come."""
 
     def __init__(self, model: Model, path: Path) -> None:
         self.name = model.name

@@ -17,15 +17,16 @@ class Scripted:
         self._answers = list(answers)
 
     @classmethod
-    def read(cls, path: Path) -> "Scripted":
-        """From a JSON file: a list of answers, each a string or a value that is answered as JSON."""
+    def read(cls, path: Path, given: int = 0) -> "Scripted":
+        """From a JSON file: a list of answers, each a string or a value that is answered as JSON. The first `given` are
+        left out."""
         try:
             answers = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UsageError("the script of answers cannot be read", where=str(path), found=str(error)) from error
         if not isinstance(answers, list):
             raise UsageError("a script is a list of answers", where=str(path), found=type(answers).__name__)
-        return cls([a if isinstance(a, str) else json.dumps(a) for a in answers], f"scripted:{path}")
+        return cls([a if isinstance(a, str) else json.dumps(a) for a in answers[given:]], f"scripted:{path}")
 
     def complete(self, request: ModelRequest) -> Completion:
         self.requests.append(request)

@@ -79,14 +79,14 @@ def _all_arms(lab: Lab, phase: Phase) -> None:
     """Runs what is missing. Arms with the same winner share its runs: the first arm's are made, then taken over."""
     missing = _missing(lab, phase)
     first: dict[tuple[str, int], Attempt] = {}
-    for attempt in missing:
+    for attempt in _attempts(lab, phase):  # those a stop left done too, so that the others still come after them
         first.setdefault((attempt.commit, attempt.seeds[0]), attempt)
-    made = list(first.values())
+    made = [attempt for attempt in missing if attempt in first.values()]
     for batch in (made, [attempt for attempt in missing if attempt not in made]):
         for attempt in batch:
             lab.slots.submit(partial(perform, lab, attempt))
         for done in range(1, len(batch) + 1):
-            lab.slots.wait()
+            lab.wait()
             if batch is made and (done == len(batch) or done % max(1, len(batch) // 5) == 0):
                 lab.say(Note(f"{phase}: {done} of {len(batch)} runs"))
 

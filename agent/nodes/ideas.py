@@ -1,6 +1,7 @@
 """The edits arm: what to try next, and on which commit."""
 
 from dataclasses import replace
+from typing import Any
 
 from ...evals.trial import ProposalRecord
 from ...targets.errors import ModelBudgetError
@@ -9,7 +10,7 @@ from ..lab import Lab
 from ..policy import mean_score
 from ..proposal import Edit, Kind, Proposal
 from ..proposers.base import Proposer
-from ..records import edits_of, record_id
+from ..records import edits_of, of_body, record_id, to_body
 from .arms import record, unchecked, winner_commit
 from .state import IDLE, State
 
@@ -33,6 +34,8 @@ def propose(lab: Lab, _state: State) -> State:
 
 def merge(lab: Lab, _state: State) -> State:
     """An edit that was kept on an older commit, applied to the best one."""
+    if left := unchecked(lab, "edits"):
+        return State(proposal=left, finished="")
     return record(lab, "edits", mergeable(lab)[0])
 
 
@@ -79,7 +82,15 @@ def _modelled(lab: Lab, proposer: Proposer, parent: str) -> list[Proposal]:
         return []
     fresh = [proposal for proposal in found if _is_new(lab, proposal)]
     lab.ideas[parent] += fresh
+    lab.journal.keep_answer(lab.refused, {**_kept(lab), parent: [*_kept(lab).get(parent, ()), *map(to_body, fresh)]})
+    lab.refused.clear()
     return fresh
+
+
+def _kept(lab: Lab) -> dict[str, list[dict[str, Any]]]:
+    """What language models proposed so far, by the commit it was meant for: ideas wait their turn over a resume too."""
+    ideas: dict[str, list[dict[str, Any]]] = lab.journal.ledger.run(lab.run_id).settings.get("model_ideas", {})
+    return ideas
 
 
 def _untried(lab: Lab, parent: str) -> list[Proposal]:
@@ -87,7 +98,8 @@ def _untried(lab: Lab, parent: str) -> list[Proposal]:
     if parent not in lab.ideas:
         history, tried = lab.journal.trials("edits", "search"), lab.journal.proposals("edits")
         found = [p for source in lab.structured for p in source.propose(lab.code(parent), history, tried, limit=200)]
-        lab.ideas[parent] = [replace(p, parent=parent) for p in found]
+        recalled = map(of_body, _kept(lab).get(parent, ()))
+        lab.ideas[parent] = [*(replace(p, parent=parent) for p in found), *recalled]
     return [p for p in lab.ideas[parent] if _is_new(lab, p)]
 
 

@@ -54,7 +54,7 @@ def calibrate(lab: Lab, _state: State) -> State:
     for seed in seeds:
         lab.slots.submit(partial(perform, lab, Attempt("baseline", "calibrate", base, base, (seed,))))
     for _ in seeds:
-        explain_no_score(lab, lab.slots.wait())  # at once: the other runs would fail the same way, as slowly
+        explain_no_score(lab, lab.wait())  # at once: the other runs would fail the same way, as slowly
     plan = lab.the_plan
     noise = lab.noise()
     lab.journal.ledger.update_settings(lab.run_id, plan=asdict(plan), noise=asdict(noise) if noise else None)

@@ -15,14 +15,14 @@ from .tuning import tell
 
 def run(lab: Lab, state: State) -> State:
     """Hands the proposal to a slot; waits for a trial to end when the slots are full or there is no proposal."""
-    proposal = state["proposal"] or (lab.orphans.pop(0) if lab.orphans else "")
-    if proposal:
-        if proposal in lab.orphans:  # after a resume it can be on its way and an orphan too
-            lab.orphans.remove(proposal)
-        _submit(lab, proposal)
+    proposal = state["proposal"]
+    if proposal and proposal not in lab.orphans:  # after a resume it can be on its way and an orphan too
+        lab.orphans.append(proposal)
+    if lab.orphans and not lab.slots.full:
+        _submit(lab, lab.orphans.pop(0))  # in the order in which they came: what waits is older than what arrives
         if not lab.slots.full:
             return State(proposal="", finished="")
-    trial = lab.slots.wait()
+    trial = lab.wait()
     lab.started.pop(trial.id, None)
     return State(proposal="", finished=trial.id)
 

@@ -17,7 +17,8 @@ REPEATS_BEFORE_EXHAUSTED = 25
 
 def tune(lab: Lab, _state: State) -> State:
     """The next settings of the tuner whose turn it is, as an edit of the code it tunes."""
-    arm = turn(lab) or "tuner"
+    # Among the tuners: a resumed run is here although it knows no longer that the edits have come to their end.
+    arm = turn(lab, TUNER_OF) or "tuner"
     if left := unchecked(lab, arm):
         return State(proposal=left, finished="")
     parent = lab.checkout.base if arm != "edits+tuner" else tuned_parent(lab) or _take_edits_over(lab)

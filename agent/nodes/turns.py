@@ -1,15 +1,17 @@
 """Whose turn it is: the arm that has something to try and has used least of its share."""
 
+from collections.abc import Collection
+
 from ...evals.trial import Arm
 from ..lab import Lab
-from ..policy import EDITS_PART, next_arm
+from ..policy import EDITS_PART, SEARCH_ARMS, next_arm
 from .arms import tuned_parent
 from .ideas import edits_exhausted
 
 
-def turn(lab: Lab) -> Arm | None:
-    """None: every arm has used its share, or waits for a trial of its own."""
-    return next_arm(lab.journal.charged("search"), lab.in_flight(), ready(lab), lab.the_plan)
+def turn(lab: Lab, among: Collection[Arm] = SEARCH_ARMS) -> Arm | None:
+    """None: every arm of `among` has used its share, or waits for a trial of its own."""
+    return next_arm(lab.journal.charged("search"), lab.in_flight(), ready(lab) & set(among), lab.the_plan)
 
 
 def ready(lab: Lab) -> set[Arm]:
@@ -32,5 +34,5 @@ def _edits_far_enough(lab: Lab) -> bool:
     """Whether the edits arm has used the part of its share that `edits+tuner` has in common with it."""
     if "edits" not in lab.options.arms or "edits+tuner" in lab.exhausted:
         return False
-    over = edits_exhausted(lab) and "edits" not in lab.started.values()
+    over = edits_exhausted(lab) and "edits" not in lab.in_flight()
     return over or lab.journal.charged("search").get("edits", 0.0) >= EDITS_PART * lab.the_plan.share

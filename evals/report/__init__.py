@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...targets.errors import UsageError
+from ...targets.errors import StateError
 from ..ledger import Ledger
 
 
@@ -20,7 +20,7 @@ def write_report(ledger: Ledger, run_id: str, folder: Path) -> Report:
 
     Raises:
         LedgerError: no such run.
-        UsageError: the folder cannot be written.
+        StateError: the folder cannot be written.
     """
     from .build import build
     from .render import to_html, to_markdown
@@ -32,7 +32,9 @@ def write_report(ledger: Ledger, run_id: str, folder: Path) -> Report:
         _replace(report.html, to_html(page))
         _replace(report.markdown, to_markdown(page))
     except OSError as error:
-        raise UsageError("the report cannot be written", where=str(folder), found=error.strerror or "") from error
+        fix = "free space there, or see to its rights"
+        found = error.strerror or ""
+        raise StateError("the report cannot be written", where=str(folder), found=found, fix=fix) from error
     return report
 
 

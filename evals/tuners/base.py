@@ -12,4 +12,9 @@ class Tuner(Protocol):
 
     def ask(self) -> Params: ...
 
+    def asked(self, params: Params) -> None:
+        """What was asked for before this tuner was made and has no result yet; names that are not given have the code's
+        own value. A tuner made again from the ledger hears of it after all that was told."""
+        ...
+
     def tell(self, params: Params, score: Score | None) -> None: ...

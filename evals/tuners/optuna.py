@@ -49,6 +49,10 @@ class OptunaTuner:
         self._pending.append(params)
         return dict(params)
 
+    def asked(self, params: Params) -> None:
+        """Counts as asked and not yet told."""
+        self._pending.append(self._space.fill(params))
+
     def tell(self, params: Params, score: Score | None) -> None:
         """Names that are not given have the code's own value. `None` is a run that failed."""
         filled = self._space.fill(params)
