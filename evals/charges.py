@@ -42,7 +42,7 @@ def sums(connection: sa.Connection, run_id: str, seconds: sa.Column[float]) -> d
     """Sum of a column of seconds by arm."""
     table = seconds.table
     query = sa.select(table.c.arm, sa.func.sum(seconds)).where(table.c.run_id == run_id).group_by(table.c.arm)
-    return {arm: total for arm, total in connection.execute(query)}
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _open(run_id: str, trial_id: str) -> sa.ColumnElement[bool]:

@@ -264,3 +264,31 @@ for i in range(20):
     os.write(f, bytes(8 << 20))
 time.sleep(60)
 """
+MAPPED = """
+import mmap, os, sys, time
+kept = []
+for i in range(10):
+    with open(f"{sys.argv[1]}/{i}", "wb+") as file:
+        for _ in range(40):
+            file.write(bytes(1 << 20))
+        file.flush()
+        kept.append(mmap.mmap(file.fileno(), 4096))
+        kept[-1][0]
+    os.unlink(f"{sys.argv[1]}/{i}")
+    time.sleep(0.05)
+time.sleep(60)
+"""
+PRESSURE = attempt("""
+open('/proc/pressure/cpu', 'r+')
+open('/proc/pressure/memory', 'r+')
+open('/proc/pressure/io', 'r+')
+""")
+LONG_NAMES = """
+import os, sys
+os.chdir(sys.argv[1])
+for _ in range(16):
+    os.mkdir("d" * 240)
+    os.chdir("d" * 240)
+for length in range(1, 254):
+    open("f" * length, "x").close()
+"""

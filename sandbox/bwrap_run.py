@@ -87,7 +87,7 @@ def run(plan: Plan, source: Callable[[Path], str]) -> RunResult:
             cpu, peak, gone, hit = _end(outer, inner)
         supervisor.drain()
         code = _exit_code(status + _rest(channels.status))
-    if not gone:
+    if not gone and stop is None:
         stop = Stop("sandbox_failed", "the run's processes could not be killed", "sandbox")
     elif stop is None and code is None:
         stop = Stop("sandbox_failed", explain(ring.texts()[0], str(plan.program.path))[0], "sandbox")
@@ -133,7 +133,15 @@ def _start(plan: Plan, source: Callable[[Path], str], channels: _Channels, stack
         listed = _memory_file(ours, b"".join(word.encode() + b"\0" for word in words))
         passed = [status, block, listed, *etc.values(), *([filter_] if filter_ is not None else [])]
         process = subprocess.Popen(
-            [source(plan.program.path), "--args", str(listed), "--", *_limited(plan), *command.argv(request, places)],
+            [
+                *_outer_limits(plan),
+                source(plan.program.path),
+                "--args",
+                str(listed),
+                "--",
+                *_limited(plan),
+                *command.argv(request, places),
+            ],
             env={},  # /proc/1/environ inside is bubblewrap's own environment
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -153,6 +161,12 @@ def _limited(plan: Plan) -> list[str]:
     if plan.prlimit is None:
         return []
     return [plan.prlimit, *(f"--{name}={value}:{value}" for name, value in rlimits(plan.request.limits).items()), "--"]
+
+
+def _outer_limits(plan: Plan) -> list[str]:
+    """For bubblewrap itself: its own first process inside is the run's to write into. Not the number of processes, which
+    outside counts the whole account's."""
+    return [word for word in _limited(plan) if not word.startswith(("--nproc=", "--nofile="))]
 
 
 def _memory_file(stack: ExitStack, data: bytes) -> int:

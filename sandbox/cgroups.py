@@ -27,7 +27,7 @@ PERIOD = 100_000
 """Microseconds over which CPU time is shared out."""
 OWN_PROCESSES = 2
 """The sandbox's first process and a launcher are in the group too."""
-NAME = re.compile(r"branchlab-(\d+)-\d+")
+NAME = re.compile(r"branchlab-(\d+)-(\d+)-\d+")
 RMDIR_TRIES = 100
 _numbers = itertools.count()
 
@@ -44,11 +44,12 @@ class Hierarchy:
     def group(self, limits: Limits) -> Iterator["Group"]:
         """A new group with these limits; gone with everything in it at the end. Raises SandboxError when it cannot be
         made."""
-        name = f"branchlab-{os.getpid()}-{next(_numbers)}"
+        name = f"branchlab-{os.getpid()}-{started(os.getpid())}-{next(_numbers)}"
         folders = {controller: parent / name for controller, parent in self.parents.items()}
         group = Group(self.kind, folders)
+        group.make()
         try:
-            group.make(limits)
+            group.limit(limits)
             yield group
         finally:
             group.remove()
@@ -58,7 +59,7 @@ class Hierarchy:
         for parent in set(self.parents.values()):
             for entry in parent.iterdir():
                 found = NAME.fullmatch(entry.name)
-                if found and not os.path.exists(f"/proc/{found[1]}"):
+                if found and started(int(found[1])) != int(found[2]):
                     with suppress(OSError):
                         entry.rmdir()
 
@@ -68,10 +69,22 @@ class Group:
     kind: Literal["cgroup v2", "cgroup v1"]
     folders: Mapping[str, Path]
 
-    def make(self, limits: Limits) -> None:
+    def make(self) -> None:
+        """Raises SandboxError, with nothing of it left, when a folder cannot be made or is somebody else's."""
+        made: list[Path] = []
         try:
             for folder in dict.fromkeys(self.folders.values()):
                 folder.mkdir()
+                made.append(folder)
+        except OSError as error:
+            for folder in made:
+                folder.rmdir()
+            found = error.strerror or ""
+            raise SandboxError("cannot make a control group", found=found, where=str(error.filename)) from None
+
+    def limit(self, limits: Limits) -> None:
+        """Raises SandboxError when the kernel does not take a limit."""
+        try:
             for controller, name, value, optional in _settings(self.kind, limits):
                 place = self.folders.get(controller)
                 if place and ((place / name).exists() or not optional):
@@ -222,6 +235,13 @@ def groups_of(proc: Path, mounts: Path = Path("/proc/self/mountinfo")) -> dict[s
             if own is not None and Path(own).is_relative_to(root):
                 found.setdefault(name, Path(mounted, Path(own).relative_to(root)))
     return found
+
+
+def started(pid: int) -> int | None:
+    """When the process began, in clock ticks since the boot; None when there is none of that number."""
+    for line in _lines(Path(f"/proc/{pid}/stat")):
+        return int(line.rpartition(")")[2].split()[19])
+    return None
 
 
 def _lines(path: Path) -> list[str]:

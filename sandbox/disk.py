@@ -20,7 +20,10 @@ class Usage:
 def usage(folder: str, *, most_files: int) -> Usage:
     """Blocks and entries below a folder, links not followed; stops early once `most_files` is passed."""
     blocks = files = 0
-    stack = [os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
+    try:
+        stack = [os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
+    except PermissionError:
+        return Usage(0.0, 0, "it cannot be read")
     iterators = [os.scandir(stack[0])]
     try:
         while stack:

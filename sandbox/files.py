@@ -1,5 +1,6 @@
 """Reads what hostile code wrote, and nothing else: no link is followed, no pipe is opened, nothing is read unbounded."""
 
+import errno
 import hashlib
 import json
 import math
@@ -145,7 +146,10 @@ def regular_files(root: Path) -> Iterator[tuple[str, int]]:
             if seen > MOST_FILES:
                 raise ArtifactError("too many files", wanted=f"at most {MOST_FILES}", where=str(root))
             path = os.path.join(parent, name)
-            found = os.lstat(path)
+            try:
+                found = os.lstat(path)
+            except OSError:
+                continue  # a path longer than the kernel takes, or a folder that its owner shut
             if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
                 yield os.path.relpath(path, root), found.st_size
 
@@ -176,6 +180,15 @@ def freeze(src: Path, dst: Path, limits: Limits) -> tuple[Artifact, ...]:
     The hashes are of the bytes that were copied, so what is judged later is what was hashed. Raises ArtifactError when
     they exceed the disk limit.
     """
+    try:
+        return _freeze(src, dst, limits)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise ArtifactError("a path too long to copy", found=f"{len(str(error.filename))} characters") from None
+
+
+def _freeze(src: Path, dst: Path, limits: Limits) -> tuple[Artifact, ...]:
     dst.mkdir(parents=True)
     left = limits.disk_mb * MB
     found = []

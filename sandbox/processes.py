@@ -112,7 +112,7 @@ def looking_as(uid: int | None) -> Iterator[None]:
 
 
 def unlinked_files(pids: Iterable[int]) -> dict[int, float]:
-    """MB of open files without a name, by device number: what fills a disk or memory and no folder shows."""
+    """MB of open and mapped files without a name, by device number: what fills a disk or memory and no folder shows."""
     sizes: dict[tuple[int, int], int] = {}
     for pid in pids:
         with suppress(*GONE):
@@ -121,10 +121,22 @@ def unlinked_files(pids: Iterable[int]) -> dict[int, float]:
                     found = os.stat(entry.path)
                     if stat.S_ISREG(found.st_mode) and found.st_nlink == 0:
                         sizes[found.st_dev, found.st_ino] = found.st_blocks * 512
+        with suppress(*GONE):
+            for found in _mapped_and_deleted(pid):
+                sizes[found.st_dev, found.st_ino] = found.st_blocks * 512
     by_device: dict[int, float] = {}
     for (device, _), size in sizes.items():
         by_device[device] = by_device.get(device, 0.0) + size / MB
     return by_device
+
+
+def _mapped_and_deleted(pid: int) -> Iterator[os.stat_result]:
+    """Files without a name that are mapped: one that was closed since is in no list of descriptors. Only root may ask."""
+    for line in _read(f"/proc/{pid}/maps").splitlines():
+        if line.endswith(" (deleted)"):
+            low, _, high = line.split(" ", 1)[0].partition("-")
+            with suppress(*GONE, OSError):
+                yield os.stat(f"/proc/{pid}/map_files/{int(low, 16):x}-{int(high, 16):x}")
 
 
 def marked(mark: bytes, pids: Iterable[int] | None = None) -> list[int]:

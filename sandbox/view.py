@@ -23,7 +23,7 @@ SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/etc
                 "/etc/fonts", "/etc/mime.types")  # fmt: skip
 NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/host.conf", "/etc/gai.conf")
 SEALED_PROC = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/acpi", "/proc/scsi",
-               "/proc/driver")  # fmt: skip
+               "/proc/driver", "/proc/pressure")  # fmt: skip
 RESERVED = frozenset({"bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "libx32", "media", "mnt", "opt",
                       "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var"})  # fmt: skip
 ETC = {

@@ -9,6 +9,7 @@ import pytest
 
 from branchlab.sandbox import cgroups
 from branchlab.sandbox.runner import Limits
+from branchlab.targets.errors import SandboxError
 
 LIMITS = Limits(wall_seconds=30, memory_mb=64, processes=12, threads=2)
 CHILD = "import sys; sys.stdin.read(1)\n"
@@ -63,11 +64,23 @@ def test_groups_are_gone_afterwards_and_those_of_a_dead_driver_are_swept(hierarc
     assert not any(folder.exists() for folder in folders)
     gone = subprocess.Popen(["true"])
     gone.wait()
-    left = [parent / f"branchlab-{gone.pid}-0" for parent in set(hierarchy.parents.values())]
+    left = [parent / f"branchlab-{gone.pid}-17-0" for parent in set(hierarchy.parents.values())]
     for folder in left:
         folder.mkdir()
     hierarchy.sweep()
     assert not any(folder.exists() for folder in left)
+
+
+def test_a_name_that_is_taken_is_an_error_and_nothing_of_it_is_touched(hierarchy: cgroups.Hierarchy) -> None:
+    with hierarchy.group(LIMITS) as group:
+        with pytest.raises(SandboxError, match="File exists"):
+            group.make()
+        assert all(folder.is_dir() for folder in group.folders.values())
+    reused = [parent / f"branchlab-{os.getpid()}-17-0" for parent in set(hierarchy.parents.values())]
+    for folder in reused:  # a dead driver's, whose number is ours by now
+        folder.mkdir()
+    hierarchy.sweep()
+    assert not any(folder.exists() for folder in reused)
 
 
 def made_up(folder: Path, own: str, controllers: str = "cpu memory pids", enabled: str = "cpu memory pids") -> Path:
@@ -98,7 +111,8 @@ def test_version_two_is_found_and_groups_lie_beside_our_own(tmp_path: Path) -> N
 
 def test_the_limits_of_version_two(tmp_path: Path) -> None:
     group = cgroups.Group("cgroup v2", dict.fromkeys(("cpu", "memory", "pids"), tmp_path / "g"))
-    group.make(LIMITS)
+    group.make()
+    group.limit(LIMITS)
     written = {path.name: path.read_text() for path in (tmp_path / "g").iterdir()}
     assert written == {"memory.max": str(64 << 20), "pids.max": "14", "cpu.max": "200000 100000"}
     (tmp_path / "g/memory.events").write_text("low 0\nhigh 0\nmax 9\noom 1\noom_kill 0\noom_group_kill 0\n")
