@@ -183,7 +183,8 @@ def _become(plan: Plan, supervisor: int, gate: int, status: int) -> NoReturn:
             os._exit(NOT_RUN)
         os.umask(0o022)
         os.chdir(plan["work"])
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and so would the command
+        # Python ignores two, and a driver started in the background ignores others; the command would go on to.
+        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         landlock.enter(rules)
         os.close(rules)
