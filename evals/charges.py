@@ -41,7 +41,11 @@ def settle(connection: sa.Connection, run_id: str) -> None:
 def sums(connection: sa.Connection, run_id: str, seconds: sa.Column[float]) -> dict[Arm, float]:
     """Sum of a column of seconds by arm."""
     table = seconds.table
-    query = sa.select(table.c.arm, sa.func.sum(seconds).label("seconds")).where(table.c.run_id == run_id).group_by(table.c.arm)
+    query = (
+        sa.select(table.c.arm, sa.func.sum(seconds).label("seconds"))
+        .where(table.c.run_id == run_id)
+        .group_by(table.c.arm)
+    )
     return {row.arm: row.seconds for row in connection.execute(query)}
 
 
