@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from branchlab.agent import cli, graph
-from branchlab.agent.slots import Slots
+from branchlab.agent.slots import METER_SECONDS, Slots
 from branchlab.evals import ledger
 from branchlab.evals.judge import Judge
 from branchlab.evals.ledger import Ledger
@@ -167,13 +167,13 @@ def _step(request: RunRequest) -> str:
     return Path(next(word for word in request.argv if word.endswith(".py"))).stem
 
 
-def install(faults: Faults) -> None:
+def install(faults: Faults, meter: float = METER_SECONDS) -> None:
     """Puts the fault's points, the fixed figures and the fixed order into this process."""
     for name in NODES:
         setattr(graph, name, _node(getattr(graph, name), faults))
     _writes(faults)
     _judge(faults)
-    _order()
+    _order(meter)
     choose = backends.choose
     backends.choose = lambda name="auto": FixedSeconds(choose(name), faults)
 
@@ -228,7 +228,7 @@ def _judge(faults: Faults) -> None:
     Judge.run = judged  # type: ignore[method-assign]
 
 
-def _order() -> None:
+def _order(meter: float) -> None:
     """One trial runs for each time the graph waits, and none in between."""
     turns = threading.Semaphore(0)
     submit, wait, close = Slots.submit, Slots.wait, Slots.close
@@ -240,9 +240,9 @@ def _order() -> None:
 
         submit(self, in_turn)
 
-    def waited(self: Slots, *args: Any) -> Trial:
+    def waited(self: Slots, meanwhile: Callable[[], None] = lambda: None) -> Trial:
         turns.release()
-        return wait(self, *args)
+        return wait(self, meanwhile, meter)
 
     def closed(self: Slots) -> None:
         turns.release(1000)
@@ -261,7 +261,7 @@ def child(order: dict[str, Any]) -> None:
     for name, number in (("stdout", 1), ("stderr", 2)):
         opened = os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(opened, number)
-    install(Faults([Fault(**fault) for fault in order["faults"]]))
+    install(Faults([Fault(**fault) for fault in order["faults"]]), order.get("meter", METER_SECONDS))
     sys.argv = ["branchlab", *order["words"]]
     code: Any = 1
     try:

@@ -214,7 +214,8 @@ def test_a_run_stopped_in_every_way_while_a_candidate_runs_comes_to_the_same(
     program: Program, undisturbed: Outcome, tmp_path: Path
 ) -> None:
     home, (bwrap, root) = tmp_path / "home", private_bubblewrap(tmp_path / "private")
-    host = {"busy": 0.2, "bwrap": (str(bwrap), str(root))}
+    host = {"busy": 0.2, "meter": 0.01, "bwrap": (str(bwrap), str(root))}
+    lost: dict[str, float] = {}
     for do, (code, said) in STOPS.items():
         do = do.replace("LEDGER", str(home / "ledger.db")).replace("BWRAP", str(bwrap))
         ended = program.go(home, Fault("step:train:before", do, nth=2), **host)
@@ -222,6 +223,9 @@ def test_a_run_stopped_in_every_way_while_a_candidate_runs_comes_to_the_same(
         assert said in ended.err
         assert code != 4 or one_line(ended), ended.err
         assert bool(list(home.glob("runs/*/scratch/*"))) == (code == KILLED)
+        cut_off = outcome(home).lost
+        assert sum(cut_off.values()) > sum(lost.values())  # a kill as well: seconds are written down as they pass
+        lost = cut_off
     assert program.go(home, **host).code == 4  # the sandbox is still gone
     left = outcome(home)
     assert left.status == "interrupted"

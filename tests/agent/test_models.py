@@ -11,7 +11,7 @@ import pytest
 from branchlab.agent.models import Budgeted, Completion, Message, ModelRequest, make_model, price_ceiling
 from branchlab.agent.models.budget import UNPRICED_CALLS
 from branchlab.agent.models.litellm_model import LONGEST_WAIT, MAX_ANSWER, TRIES, LiteLLM
-from branchlab.agent.models.replay import Recording, Replay, key_of
+from branchlab.agent.models.replay import Recording, Remembering, Replay, answers_in, key_of
 from branchlab.agent.models.scripted import Scripted
 from branchlab.targets.errors import ModelBudgetError, ModelError, UsageError
 
@@ -70,6 +70,21 @@ def test_a_broken_cassette_is_named_with_its_line(tmp_path: Path, text: str) -> 
     cassette.write_text(cassette.read_text() + text)
     with pytest.raises(UsageError, match=r"c\.jsonl:2"):
         Replay(cassette)
+
+
+def test_what_was_answered_before_is_neither_asked_nor_given_again(tmp_path: Path) -> None:
+    cassette, script = tmp_path / "c.jsonl", tmp_path / "answers.json"
+    script.write_text(json.dumps(["four", "five"]))
+    assert answers_in(cassette) == []
+    first = make_model(f"scripted:{script}", record=cassette).complete(ASK)
+    with cassette.open("ab") as file:
+        file.write(b'{"key": "cut short by a full di')
+    known = answers_in(cassette)
+    assert known == [(key_of(ASK), first)]
+    again = Remembering(make_model(f"scripted:{script}", record=cassette, given=len(known)), dict(known))
+    other = ModelRequest(ASK.messages, ASK.schema, seed=1)
+    assert [again.complete(r).text for r in (ASK, other)] == ["four", "five"]
+    assert [key for key, _ in answers_in(cassette)] == [key_of(ASK), key_of(other)]
 
 
 def test_a_missing_cassette_is_a_usage_error(tmp_path: Path) -> None:

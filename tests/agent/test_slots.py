@@ -42,6 +42,14 @@ def test_one_more_than_the_slots_may_wait() -> None:
     slots.close()
 
 
+def test_whoever_waits_does_something_meanwhile() -> None:
+    gate = threading.Event()
+    slots = Slots(1)
+    slots.submit(lambda: (gate.wait(60), row("a"))[1])
+    assert slots.wait(gate.set, every=0.001).id == "a"  # else it would wait for ever
+    slots.close()
+
+
 def test_what_the_work_raises_is_raised_by_wait() -> None:
     slots = Slots(1)
 

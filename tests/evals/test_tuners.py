@@ -74,6 +74,19 @@ def test_a_tuner_rebuilt_from_its_history_goes_on_as_the_one_that_was_killed(nam
         assert rebuilt(name, history[:known]).ask() == history[known][0]
 
 
+def test_what_was_in_flight_when_a_tuner_was_killed_still_is(name: str) -> None:
+    history = search(name, 12)
+    alive = rebuilt(name, history)
+    in_flight = [alive.ask(), alive.ask()]
+    killed = rebuilt(name, history)
+    for params in in_flight:
+        killed.asked(params)
+    assert killed.ask() == alive.ask()
+    for tuner in (alive, killed):
+        tuner.tell(in_flight[0], Score("loss", 0.1))
+    assert killed.ask() == alive.ask()
+
+
 def test_the_seed_decides_and_nothing_else(name: str) -> None:
     assert search(name, 12) == search(name, 12)
     assert search(name, 12) != search(name, 12, seed=1)
