@@ -21,7 +21,7 @@ def tracked(path: Path) -> str:
             repository = None  # something called .git that git does not take for one either
         if repository is None:
             continue
-        asked = ("ls-files", "-z", "--", str(place.relative_to(parent)))
-        if listed := git(repository.git_dir, *asked, env={"GIT_WORK_TREE": str(parent)}):
+        asked = ("-C", str(parent), "ls-files", "-z", "--", str(place.relative_to(parent)))
+        if listed := git(repository.git_dir.resolve(), *asked, env={"GIT_WORK_TREE": str(parent)}):
             return listed.split(b"\0")[0].decode("utf-8", "replace")
     return ""
