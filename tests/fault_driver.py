@@ -213,7 +213,7 @@ def _writes(faults: Faults) -> None:
         return call
 
     Ledger._write = write  # type: ignore[method-assign]
-    for name in WRITES:
+    for name in (*WRITES, "meter"):
         setattr(Ledger, name, named(name, getattr(Ledger, name)))
 
 
@@ -254,7 +254,9 @@ def _order(meter: float) -> None:
 def child(order: dict[str, Any]) -> None:
     """Becomes the command, its output in the files the order names. Never returns."""
     os.chdir(order["folder"])
+    # A shell's background job and nohup, as CI may run us, ignore these, and so would every child.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if place := order.get("bwrap"):
         bwrap._candidates = lambda: [(Path(place[0]), Path(place[1]))]
     ledger.BUSY_SECONDS = order.get("busy", ledger.BUSY_SECONDS)
