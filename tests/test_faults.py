@@ -167,7 +167,7 @@ ROWS = (
     ("charge_model", 1), ("keep_answer", 1), ("update_proposal", 1), ("open_sealed", 1), ("set_status", 2),
 )  # fmt: skip
 INSIDE = {"node:confirm:before": "write:add_trial:after", "node:seal:before": "write:add_trial:before"}
-"""Where the next process is killed at the third visit: stages that run many trials are left in the middle too."""
+"""Where the next process is killed at the fifth visit: stages that run many trials are left in the middle too."""
 
 
 @pytest.mark.parametrize(("kind", "points"), [("node", STAGES), ("write", ROWS)])
@@ -177,7 +177,7 @@ def test_killed_before_and_after_everything_a_run_comes_to_the_same(
     for name, nth in points:
         for when in ("before", "after"):
             at = f"{kind}:{name}:{when}"
-            for fault in (Fault(at, "kill", nth), *([Fault(INSIDE[at], "kill", 3)] if at in INSIDE else [])):
+            for fault in (Fault(at, "kill", nth), *([Fault(INSIDE[at], "kill", 5)] if at in INSIDE else [])):
                 ended = program.go(tmp_path, fault)
                 assert (ended.code, ended.running) == (KILLED, []), f"{fault}: {ended}"
     again = program.go(tmp_path)
@@ -232,6 +232,7 @@ def test_a_run_stopped_in_every_way_while_a_candidate_runs_comes_to_the_same(
         assert bool(list(home.glob("runs/*/scratch/*"))) == (code == KILLED)
         cut_off = outcome(home).lost
         assert sum(cut_off.values()) > sum(lost.values()) or said == "locked"  # then nothing can be written down
+        assert all(cut_off[arm] >= seconds for arm, seconds in lost.items())
         lost = cut_off
     assert program.go(home, **host).code == 4  # the sandbox is still gone
     left = outcome(home)
