@@ -46,7 +46,9 @@ class Indexes:
     def secrets(self) -> tuple[str, ...]:
         """User names and passwords in the URLs, as written and decoded; the longest first."""
         found: set[str] = set()
-        for url in (self.index, *self.extra, *self.find_links, *self.proxies.values()):
+        # A proxy may be written without a scheme.
+        proxies = [proxy if "://" in proxy else f"//{proxy}" for proxy in self.proxies.values()]
+        for url in (self.index, *self.extra, *self.find_links, *proxies):
             user, at, _ = urlsplit(url).netloc.rpartition("@")
             if at:
                 found |= {user, *user.split(":", 1)}

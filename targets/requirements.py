@@ -25,7 +25,9 @@ PLACES = frozenset({"-i", "--index-url", "--extra-index-url", "-f", "--find-link
 SWITCHES = frozenset({"--no-index", "--pre", "--prefer-binary", "--require-hashes"})
 FORMATS = frozenset({"--only-binary", "--no-binary"})
 REMOTE = ("https://", "http://", "git+https://", "git+http://")
-COMMENT = re.compile(r"(^|\s+)#.*$")
+COMMENT = re.compile(r"(?:^|(?<!\s)\s+)#.*$")
+LONGEST = 4096
+"""Characters of one requirement, its hashes left aside: no real one is near it, and parsers are slow on longer ones."""
 HASH = re.compile(r"--hash(=|\s+)[a-z0-9]+:[0-9a-fA-F]+")
 VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
 MOST_BYTES = 1_000_000
@@ -118,9 +120,13 @@ class _Reader:
         if line.startswith("-"):
             self._option(path, where, line, counted=counted)
             return
-        text, *options = re.split(r"\s+(?=--)", line)
+        text, *options = re.split(r"(?<!\s)\s+(?=--)", line)
         if unknown := [option for option in options if not HASH.fullmatch(option)]:
             raise TargetError("option not taken here", wanted="--hash only", found=unknown[0], where=where)
+        if len(text) > LONGEST:
+            raise TargetError(
+                "not a requirement", wanted=f"at most {LONGEST} characters", found=str(len(text)), where=where
+            )
         try:
             parsed = Requirement(text)
             remote = parsed.url
@@ -159,7 +165,7 @@ class _Reader:
         elif option in PLACES and not values[0].startswith(("https://", "http://")):
             fix = "a folder of packages is named to pip itself: PIP_FIND_LINKS"
             raise TargetError("a place outside this file", wanted="a URL", found=values[0], where=where, fix=fix)
-        elif option in PLACES or option == "--no-binary":
+        elif option in PLACES or option == "--no-binary" or ":none:" in values[0].split(","):
             self._special.append(line)
 
 

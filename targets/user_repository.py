@@ -1,5 +1,6 @@
 """The user's own repository: looked at, copied from, and at promotion given one branch. Nothing of it is ever run."""
 
+import os
 import re
 import shutil
 import tempfile
@@ -29,12 +30,13 @@ class UserRepository:
         path = path.resolve()
         if not path.is_dir():
             raise TargetError("no such folder", wanted="a git repository", where=str(path))
-        if _is_git_dir(path):
-            return cls(path, path, None)
+        # Before a bare one: a commit may hold HEAD, objects and refs at its top, and so hide the real repository.
         if (path / ".git").is_dir() and _is_git_dir(path / ".git"):
             return cls(path, path / ".git", path)
         if (path / ".git").is_file():
             return cls(path, _linked(path / ".git"), path)
+        if not os.path.lexists(path / ".git") and _is_git_dir(path):
+            return cls(path, path, None)
         for parent in path.parents:
             if (parent / ".git").exists():
                 raise TargetError(

@@ -66,3 +66,9 @@ def test_a_named_file_that_is_missing_is_one_line(tmp_path: Path) -> None:
     for name in ("PIP_CERT", "PIP_CONSTRAINT"):
         with pytest.raises(TargetError, match="not there"):
             of_host("pip", host(tmp_path, **{name: str(tmp_path / "gone.pem")}))
+
+
+@pytest.mark.parametrize("proxy", ["ada:proxy-pass@127.0.0.1:3128", "http://ada:proxy-pass@127.0.0.1:3128"])
+def test_a_proxy_with_a_password_is_a_secret_with_and_without_a_scheme(tmp_path: Path, proxy: str) -> None:
+    assert "proxy-pass" in of_host("pip", host(tmp_path, HTTP_PROXY=proxy)).secrets
+    assert of_host("pip", host(tmp_path, HTTP_PROXY="127.0.0.1:3128")).secrets == ()

@@ -136,3 +136,17 @@ def test_any_text_is_refused_or_read_the_same_twice(text: str) -> None:
     # What pip is given reads the same once more: no line of it is a surprise.
     again = read(found.files["requirements.txt"])
     assert (again.lines, again.special, again.files) == (found.lines, found.special, found.files)
+
+
+@pytest.mark.parametrize("line", ["--only-binary :none:", "--only-binary=:all:,:none:"])
+def test_what_asks_for_build_scripts_again_is_special(line: str) -> None:
+    assert read(f"{line}\nnumpy\n").special == (line,)
+    assert read("--only-binary :all:\nnumpy\n").special == ()
+
+
+def test_a_long_line_costs_no_more_than_its_length() -> None:
+    """A test that ran into the suite's time limit before: a comment was looked for from every blank."""
+    spaces = " " * 400_000
+    assert read(f"numpy{spaces}# why\n").files == read("numpy\n").files
+    with pytest.raises(TargetError, match="at most 4096 characters"):
+        read(f"numpy{spaces}; python_version > '3'\n")

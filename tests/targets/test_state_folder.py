@@ -12,6 +12,8 @@ from branchlab.agent.cli import main
 from branchlab.sandbox import environments
 from branchlab.targets.errors import TargetError
 from branchlab.targets.state_folder import check_home, prepare_home
+from branchlab.targets.tracked import tracked
+from branchlab.targets.user_repository import UserRepository
 
 from .conftest import Project
 
@@ -116,3 +118,20 @@ def test_a_virtual_environment_in_a_work_tree_is_fine(project: Project) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(project.path / ".venv")], check=True)
     found = environments.find(str(project.path / ".venv" / "bin" / "python"))
     assert project.path / ".venv" in found.prefixes
+
+
+def test_standing_in_a_subfolder_changes_nothing(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(project, {"sub/.branchlab/ledger.db": b"x", "sub/bin/python": b"x"})
+    monkeypatch.chdir(cloned(project, tmp_path) / "sub")
+    assert tracked(Path("bin/python")) == "sub/bin/python"
+    with pytest.raises(TargetError, match="part of a repository"):
+        check_home(Path(".branchlab"))
+
+
+def test_a_commit_that_looks_like_a_git_folder_hides_nothing(project: Project, tmp_path: Path) -> None:
+    plant(project, {"HEAD": b"ref: refs/heads/x\n", "objects/k": b"", "refs/k": b"", "bin/python": b"x"})
+    clone = cloned(project, tmp_path)
+    assert tracked(clone / "bin/python") == "bin/python"
+    assert UserRepository.at(clone).git_dir == clone / ".git"
