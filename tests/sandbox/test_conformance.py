@@ -22,17 +22,21 @@ from branchlab.sandbox.unconfined import Unconfined
 from branchlab.targets.errors import SandboxError
 
 from . import other_account
+from .warm_runner import WarmRunner
 
 ROOT = os.geteuid() == 0
 BACKENDS: dict[str, Callable[[], Runner]] = {
     "unconfined": Unconfined,
     "bubblewrap": Bubblewrap,
     "bubblewrap-as-root": lambda: Bubblewrap(drop=False),
+    "bubblewrap-warm": WarmRunner,
+    "bubblewrap-warm-as-root": lambda: WarmRunner(drop=False),
     "container": ContainerRunner,
     "restricted": Restricted,
     "restricted-as-root": lambda: Restricted(drop=False),
 }
-WITH_NAMESPACES = ("bubblewrap", "bubblewrap-as-root", "container") if ROOT else ("bubblewrap", "container")
+KEPT_ROOT = ("bubblewrap-as-root", "bubblewrap-warm-as-root") if ROOT else ()
+WITH_NAMESPACES = ("bubblewrap", "bubblewrap-warm", *KEPT_ROOT, "container")
 # As root with a user of its own: test_the_restricted_backend_as_other_accounts, because pytest's folders are closed to others.
 ISOLATING = (*WITH_NAMESPACES, "restricted-as-root" if ROOT else "restricted")
 EVERY = ("unconfined", *ISOLATING)
