@@ -61,7 +61,7 @@ class Bubblewrap:
         self._readable: dict[Path, bool] = {}
         self._groups = cgroups.find()
         # Not without the filter: below the fork server's, a run could make user namespaces.
-        self._warm = warm.servers_of(self) if self._seccomp and warm.NEEDED <= self.program.flags else None
+        self._warm = warm.servers_of(self) if self._seccomp and self.program.flags >= warm.NEEDED else None
         parts = (
             self._groups.kind if self._groups else "",
             "watchdog",

@@ -155,7 +155,14 @@ def launch(plan: Plan, source: Callable[[Path], str], what: Launch, stack: ExitS
         # Through a file, so that host paths do not show in the command line of the sandbox's first process.
         listed = memory_file(ours, b"".join(word.encode() + b"\0" for word in what.words))
         process = subprocess.Popen(
-            [*(_outer_limits(plan) if what.limited else ()), source(plan.program.path), "--args", str(listed), "--", *what.command],
+            [
+                *(_outer_limits(plan) if what.limited else ()),
+                source(plan.program.path),
+                "--args",
+                str(listed),
+                "--",
+                *what.command,
+            ],
             env={},  # /proc/1/environ inside is bubblewrap's own environment
             stdin=what.stdin,
             stdout=what.output,

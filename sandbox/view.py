@@ -42,6 +42,8 @@ class Descriptors:
     block: int | None
     etc: Mapping[str, int]
     seccomp: int | None
+    joined: tuple[int, int] | None = None
+    """A fork server's user and process namespace, for a run that one of its children will enter."""
 
 
 def places(request: RunRequest) -> dict[str, str]:
@@ -70,17 +72,15 @@ def arguments(
     disable_userns: bool,
     devices: Sequence[str] = (),
     source: Callable[[Path], str],
-    joined: tuple[int, int] | None = None,
 ) -> list[str]:
-    """Arguments of bubblewrap without the command. `joined` are descriptors of a fork server's user and process namespace,
-    for a run that one of its children will enter.
+    """Arguments of bubblewrap without the command.
 
     `source` gives the path under which bubblewrap finds one of `sources`: its real path, or another one when it runs as
     a user who may not walk there.
     """
     inside = places(request)
     return [
-        *(_joined(*joined) if joined else _own_user(disable_userns=disable_userns)),
+        *(_joined(*open_files.joined) if open_files.joined else _own_user(disable_userns=disable_userns)),
         *_namespaces(open_files),
         *(() if request.build else ("--unshare-net",)),
         *(word for name, value in environment.items() for word in ("--setenv", name, value)),

@@ -2,7 +2,7 @@
 
 A server is bubblewrap around `warm_server.py`, in a sandbox of its own that no run is in. For a run, bubblewrap makes new
 namespaces and the same view as for a cold start, below the server's user namespace; a forked child of the server enters
-them, and is held to everything a cold start is. docs/decisions/005-warm-starts.md says why that is safe.
+them, and is held to everything a cold start is. docs/decisions/006-warm-starts.md says why that is safe.
 """
 
 import json
@@ -18,12 +18,13 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 from ..targets.errors import SandboxError
-from . import bwrap_run, command, gpu, privileges, processes, seccomp, view, warm_run
+from . import bwrap_run, command, gpu, privileges, processes, seccomp, view
 from .bwrap_run import START_SECONDS, Launch, Plan, Process
 from .lease import lease
 from .output import OutputRing
 from .runner import Interpreter, RunRequest, RunResult
 from .slot import UIDS
+from .supervise import wait_gone
 from .warm_channel import Broken, wait
 from .warm_fit import form_of, unfit_request, unfit_tree
 from .warm_run import Joined
@@ -32,8 +33,8 @@ PROGRAM = Path(__file__).with_name("warm_server.py")
 INSIDE = "/warm_server.py"
 BOOT = f"exec(compile(open({INSIDE!r}).read(), {INSIDE!r}, 'exec'), {{'__name__': 'branchlab_warm'}})"
 NEEDED = frozenset({"--userns", "--pidns", "--cap-add"})
-MOST_SERVERS = max(4, 2 * (os.cpu_count() or 1))
-"""Of one runner. Each keeps what it has imported in memory: 200 to 500 MB with torch, shared with its runs."""
+MOST_SERVERS = 4 * max(2, os.cpu_count() or 1)
+"""Of one runner: one for each kind of step in each slot, and some room. Each keeps what it has imported in memory."""
 OOM_SCORE = 500
 """Before anything of the host's when memory runs out, after the runs."""
 MOST_FAILURES = 3
@@ -68,6 +69,10 @@ class _Unsound(Broken):
     """No server like this one will ever do."""
 
 
+class _Cancelled(Broken):
+    """The run that asked for it is not to be."""
+
+
 class Server:
     """One fork server. Its thread starts it, outlives it and ends it: the kernel would end it with its thread."""
 
@@ -85,6 +90,7 @@ class Server:
         self._started, self._stop = Event(), Event()
         self._fault = ""
         self._pid = 0
+        self._pidfd = -1
         self._thread = Thread(target=self._live, name="branchlab-warm", daemon=True)
         self._thread.start()
         try:
@@ -115,7 +121,7 @@ class Server:
 
     @property
     def alive(self) -> bool:
-        return self._thread.is_alive() and os.path.exists(f"/proc/{self._pid}/ns/user")
+        return self._thread.is_alive() and not wait_gone(self._pidfd, 0)
 
     def _live(self) -> None:
         try:
@@ -188,7 +194,9 @@ class Server:
         self._control.setblocking(False)
         try:
             data = self._control.recv(65536)
-        except (BlockingIOError, ConnectionResetError):
+        except BlockingIOError:
+            raise _Cancelled("cancelled") from None
+        except ConnectionResetError:
             data = b""
         self._control.setblocking(True)
         try:
@@ -202,6 +210,7 @@ class Server:
         if len(children) != 2:
             raise _Unsound("importing leaves processes behind")
         self._pid = children[1]
+        self._pidfd = bwrap_run.pidfd_of(self._pid, self._stack)
 
     def _last_words(self) -> str:
         ring = OutputRing(4096)
@@ -231,8 +240,7 @@ class Servers:
         try:
             server = self._take(key) or self._start(key, plan)
         except Broken as error:
-            self._failures[key] = MOST_FAILURES if isinstance(error, _Unsound) else self._failures.get(key, 0) + 1
-            log.info("a run with %s starts cold: %s", ", ".join(key.preload), error)
+            self._failed(key, error)
             return None
         sound = False
         try:
@@ -242,10 +250,16 @@ class Servers:
                 return None
             result, sound = go(server)
             return result
-        except Broken:
+        except Broken as error:
+            self._failed(key, error)
             return None
         finally:
             self._give_back(server, sound=sound)
+
+    def _failed(self, key: Key, error: Broken) -> None:
+        if not isinstance(error, _Cancelled):
+            self._failures[key] = MOST_FAILURES if isinstance(error, _Unsound) else self._failures.get(key, 0) + 1
+        log.info("a run with %s starts cold: %s", ", ".join(key.preload), error)
 
     def close(self) -> None:
         """Ends those that no run uses."""

@@ -42,7 +42,7 @@ class Joined:
 
 def run(plan: Plan, source: Callable[[Path], str], joined: Joined) -> tuple[RunResult, bool]:
     """What came of the run, and whether the fork server can be used again. `source` says where bubblewrap finds a host
-    path."""
+    path. Raises Broken when nothing of the run has begun."""
     with ExitStack() as stack:
         warm = _WarmRun(plan, source, joined, stack)
         return warm.follow(), warm.answer is not None
@@ -61,6 +61,7 @@ class _WarmRun:
         self._outer: Process | None = None
         self._inner: Process | None = None
         self.answer: Answer | None = None
+        self._begun = False
         self._strays = 0.0
         """CPU seconds of what had lost its parent: its new one is nobody's that we wait for."""
 
@@ -76,6 +77,8 @@ class _WarmRun:
         try:
             stop = self._follow(supervisor)
         except Broken as error:
+            if not self._begun:
+                raise
             stop = Stop("sandbox_failed", f"warm start: {error}", "sandbox")
         finally:
             plan.slot.end()
@@ -91,15 +94,14 @@ class _WarmRun:
 
     def _follow(self, supervisor: Supervisor) -> Stop | None:
         plan = self._plan
-        holder = self._make_namespaces()
+        root, holder = self._make_namespaces()
         self._ask(holder)
         child = self._channel.ready()
-        assert self._inner is not None
-        root = self._inner.pid
         self._watchdog.also = (child,)
         pidfd = bwrap_run.pidfd_of(child, self._stack)
         for pid in (root, child):
             plan.slot.admit(pid)
+        self._begun = True
         self._channel.release()
         stop = supervisor.follow(pidfd, lambda: plan.slot.check(self._watchdog, root))
         self._strays = processes.cpu_seconds(processes.tree(root).pids)
@@ -108,8 +110,9 @@ class _WarmRun:
             stop = self._hit()
         return stop
 
-    def _make_namespaces(self) -> int:
-        """Starts bubblewrap, waits until the view is whole; a descriptor of the process that keeps it."""
+    def _make_namespaces(self) -> tuple[int, int]:
+        """Starts bubblewrap, waits until the view is whole; the first process inside, and a descriptor of the one that
+        keeps the namespaces."""
         status, status_end = os.pipe2(os.O_CLOEXEC)
         held, hold = os.pipe2(os.O_CLOEXEC)
         echo, echo_end = os.pipe2(os.O_CLOEXEC)
@@ -124,10 +127,9 @@ class _WarmRun:
             words = view.arguments(
                 self._plan.request,
                 {},
-                view.Descriptors(status_end, None, etc, filter_),
+                view.Descriptors(status_end, None, etc, filter_, namespaces),
                 disable_userns=False,
                 source=self._source,
-                joined=namespaces,
             )
             passed = [status_end, filter_, *etc.values(), *namespaces]
             launch = Launch(words, [HOLDER], passed, output=echo_end, stdin=held)
@@ -144,7 +146,7 @@ class _WarmRun:
         holder = processes.tree(self._inner.pid).pids[1:]
         if len(holder) != 1:
             raise Broken("its namespaces hold no process")
-        return bwrap_run.pidfd_of(holder[0], self._stack)
+        return self._inner.pid, bwrap_run.pidfd_of(holder[0], self._stack)
 
     def _ask(self, namespaces: int) -> None:
         """Has the fork server make a child for this run."""

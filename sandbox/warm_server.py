@@ -14,15 +14,25 @@ import json
 import os
 import resource
 import runpy
+import signal
 import socket
 import struct
 import sys
-from typing import Any, Callable, List, Optional  # noqa: UP035 (an older Python may run this)
+import types
+from contextlib import suppress
+from typing import Any, Callable, List, NoReturn, Optional  # noqa: UP035 (an older Python may run this)
 
 NEW_USER, NEW_PROCESS = 0x10000000, 0x20000000
 # Mounts, cgroup view, host name, System V IPC, network.
 NEW_OTHERS = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x40000000
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 4, 22, 24, 38, 47
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = (
+    1,
+    4,
+    22,
+    24,
+    38,
+    47,
+)
 PR_CAP_AMBIENT_CLEAR_ALL, SECCOMP_MODE_FILTER, SIGKILL = 4, 2, 9
 CAPABILITY_VERSION = 0x20080522
 USER = 1000
@@ -91,10 +101,8 @@ def serve(control: socket.socket) -> Optional[Callable[[], None]]:  # noqa: UP04
         if child:
             _, status, used = os.wait4(child, 0)
             answer = {"status": status, "cpu": used.ru_utime + used.ru_stime, "memory": used.ru_maxrss / 1024}
-            try:
+            with suppress(OSError):  # whoever asked may have gone, and needs no answer
                 report.send(json.dumps(answer).encode())
-            except OSError:
-                pass  # noqa: SIM105 (whoever asked has gone, and needs no answer)
         report.close()
 
 
@@ -105,13 +113,14 @@ def begin(namespaces: int, report: socket.socket, output: int, request: int) -> 
         with open(request, "rb", closefd=False) as file:
             asked = json.load(file)
         confine(asked, output)
+        become_a_child(asked["seccomp"])
         os.chdir(asked["cwd"])
         os.environ["PWD"] = asked["cwd"]
         reseed()
         report.send(b"ready")  # with it the kernel tells the host which process this is
         if report.recv(1) != b"g":
             os._exit(0)
-        report.close()
+        report.detach()
         os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         return program_of(asked)
     except BaseException as error:  # noqa: BLE001 (ours, and never the run's: nothing of it has begun)
@@ -122,7 +131,7 @@ def begin(namespaces: int, report: socket.socket, output: int, request: int) -> 
 
 
 def confine(asked: "dict[str, Any]", output: int) -> None:
-    """Everything a run may not do, for this process and all below it."""
+    """Everything a run may not do, but for system calls, for this process and all below it."""
     null = os.open("/dev/null", os.O_RDONLY)
     for descriptor, standard in ((null, 0), (output, 1), (output, 2)):
         os.dup2(descriptor, standard)
@@ -143,10 +152,42 @@ def confine(asked: "dict[str, Any]", output: int) -> None:
     checked(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     # After the changes of credentials, each of which forgets it.
     checked(libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
-    code = bytes.fromhex(asked["seccomp"])
-    instructions = ctypes.create_string_buffer(code, len(code))
-    filter_ = struct.pack("HP", len(code) // 8, ctypes.addressof(instructions))
+
+
+def become_a_child(code: str) -> None:
+    """Goes on in a child: a run leads no session of its own, as a cold start does not, nor is it in the server's.
+
+    The parent keeps nothing but its number, and ends as the child does. It belongs to the run, which can kill it, and with it
+    itself, but not look into it or change it.
+    """
+    instructions = bytes.fromhex(code)
+    held = ctypes.create_string_buffer(instructions, len(instructions))
+    filter_ = struct.pack("HP", len(instructions) // 8, ctypes.addressof(held))
+    sealed, seal = os.pipe()
+    child = os.fork()
+    if child:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        checked(libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+        checked(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter_, 0, 0))
+        os.write(seal, b"s")
+        os.closerange(0, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        end_as(os.waitpid(child, 0)[1])
+    os.close(seal)
+    checked(libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
+    if os.read(sealed, 1) != b"s":
+        os._exit(1)
     checked(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter_, 0, 0))
+
+
+def end_as(status: int) -> NoReturn:
+    """Ends this process with the wait status of another."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        if number != SIGKILL:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+        os.kill(os.getpid(), number)
+    os._exit(os.WEXITSTATUS(status))
 
 
 def reseed() -> None:
@@ -168,6 +209,12 @@ def program_of(asked: "dict[str, Any]") -> Callable[[], None]:
     sys.argv[:] = asked["argv"]
     if hasattr(sys, "orig_argv"):
         sys.orig_argv[:] = asked["words"]
+    # A new one: what is older than the fork is never collected, nor is what only it holds.
+    main = types.ModuleType("__main__")
+    vars(main).update(vars(sys.modules["__main__"]))
+    if "__annotations__" in vars(main):
+        main.__annotations__ = {}
+    sys.modules["__main__"] = main
     sys.path_importer_cache.clear()
     importlib.invalidate_caches()
     if not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
@@ -183,7 +230,7 @@ def run_file(path: str) -> None:
     file = libc.fopen(os.fsencode(path), b"rbe")
     if not file:
         raise SystemExit(f"{sys.executable}: can't open file {os.path.join(os.getcwd(), path)!r}")
-    full = os.path.join(os.getcwd(), path[2:] if path.startswith("./") else path)
+    full = os.path.join(os.getcwd(), path)
     run = ctypes.pythonapi.PyRun_AnyFileExFlags
     run.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p]
     ended(run(file, os.fsencode(full), 1, None))
@@ -215,11 +262,12 @@ def end_early() -> None:
             return
     if hasattr(libc, "on_exit"):  # glibc's: the status is its function's first argument
         libc.on_exit(ctypes.cast(libc._exit, ctypes.c_void_p), None)
-        getattr(libc, "__cxa_atexit")(ctypes.cast(libc.fflush, ctypes.c_void_p), None, None)  # noqa: B009
+        getattr(libc, "__cxa_atexit")(ctypes.cast(libc.fflush, ctypes.c_void_p), None, None)
 
 
 def ended(result: int) -> None:
-    if result:
+    # After an interrupt the interpreter ends itself by the signal, once it comes to its end.
+    if result and getattr(sys, "last_type", None) is not KeyboardInterrupt:
         sys.exit(1)
 
 
