@@ -5,7 +5,6 @@ namespaces and the same view as for a cold start, below the server's user namesp
 them, and is held to everything a cold start is. docs/decisions/006-warm-starts.md says why that is safe.
 """
 
-import json
 import logging
 import os
 import socket
@@ -21,11 +20,12 @@ from ..targets.errors import SandboxError
 from . import bwrap_run, command, gpu, privileges, processes, seccomp, view
 from .bwrap_run import START_SECONDS, Launch, Plan, Process
 from .lease import lease
+from .limits import Watchdog
 from .output import OutputRing
 from .runner import Interpreter, RunRequest, RunResult
 from .slot import UIDS
 from .supervise import wait_gone
-from .warm_channel import Broken, wait
+from .warm_channel import Broken, readable, said
 from .warm_fit import form_of, unfit_request, unfit_tree
 from .warm_run import Joined
 
@@ -189,8 +189,7 @@ class Server:
         self._started.wait(START_SECONDS)
         if self._fault:
             raise Broken(self._fault)
-        deadline = plan.started + plan.request.limits.wall_seconds
-        wait(self._control.fileno(), deadline - time.monotonic(), plan.cancel)
+        self._watch_import()
         self._control.setblocking(False)
         try:
             data = self._control.recv(65536)
@@ -199,18 +198,30 @@ class Server:
         except ConnectionResetError:
             data = b""
         self._control.setblocking(True)
-        try:
-            answer = json.loads(data)
-        except ValueError:
-            raise Broken(self._last_words() or "it ended while it imported") from None
-        if answer["fault"]:
-            raise _Unsound(answer["fault"])
-        self.modules = frozenset(answer["modules"])
+        answer = said(data)
+        fault, modules = answer.get("fault"), answer.get("modules")
+        if not isinstance(fault, str) or not isinstance(modules, list):
+            raise Broken(self._last_words() or "it ended while it imported")
+        if fault:
+            raise _Unsound(fault)
+        self.modules = frozenset(map(str, modules))
         children = processes.tree(self._pid).pids
         if len(children) != 2:
             raise _Unsound("importing leaves processes behind")
         self._pid = children[1]
         self._pidfd = bwrap_run.pidfd_of(self._pid, self._stack)
+
+    def _watch_import(self) -> None:
+        """Until it has something to say, or the run that needs it must end. An import is held to that run's limits."""
+        plan = self._plan
+        watchdog = Watchdog(plan.request.limits, [], view.MEMORY_FOLDERS)
+        deadline = plan.started + plan.request.limits.wall_seconds
+        while not readable(min(watchdog.due, deadline) - time.monotonic(), self._control.fileno(), plan.cancel):
+            now = time.monotonic()
+            if now >= deadline:
+                raise Broken("it imports for longer than the run may last")
+            if now >= watchdog.due and (stop := watchdog.check(self._pid)):
+                raise Broken(f"while it imports: {stop.reason}")
 
     def _last_words(self) -> str:
         ring = OutputRing(4096)

@@ -1,12 +1,14 @@
 """What the host and a fork server say to each other about one run."""
 
-import json
 import os
 import select
 import socket
 import struct
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+
+from ..targets.errors import ArtifactError
+from .files import strict_json
 
 ANSWER_SECONDS = 10.0
 """Within which a fork server makes a child, or says how it ended: generous, for a busy machine."""
@@ -70,12 +72,12 @@ class Channel:
     def answer(self) -> Answer:
         """Raises Broken when the fork server ended without one."""
         data, _ = self._message()
-        try:
-            found = json.loads(data)
-            code = os.waitstatus_to_exitcode(found["status"])
-            return Answer(128 - code if code < 0 else code, found["cpu"], found["memory"])
-        except (ValueError, KeyError):
-            raise Broken(_fault(data)) from None
+        found = said(data)
+        status, cpu, memory = (found.get(name) for name in ("status", "cpu", "memory"))
+        if not isinstance(status, int) or not isinstance(cpu, float) or not isinstance(memory, float):
+            raise Broken(_fault(data))
+        code = os.waitstatus_to_exitcode(status & 0xFFFF)
+        return Answer(128 - code if code < 0 else code, max(cpu, 0.0), max(memory, 0.0))
 
     def _message(self) -> tuple[bytes, list[tuple[int, int, bytes]]]:
         wait(self._ours.fileno(), ANSWER_SECONDS)
@@ -86,16 +88,31 @@ class Channel:
         return data, ancillary
 
 
+def said(data: bytes) -> dict[str, object]:
+    """What a fork server says, read as what anybody could have written: modules that it imported are not ours."""
+    with suppress(ArtifactError):
+        found = strict_json(data)
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
 def _fault(data: bytes) -> str:
-    with suppress(ValueError, KeyError):
-        return str(json.loads(data)["fault"])
+    fault = said(data).get("fault")
+    if isinstance(fault, str) and fault:
+        return fault[:300]
     return "its fork server gave no answer" if data else "its fork server ended"
 
 
-def wait(descriptor: int, seconds: float, *others: int) -> None:
-    """Until the descriptor can be read, or one of the others. Raises Broken when none can in that time."""
-    poller = select.poll()
-    for each in (descriptor, *others):
-        poller.register(each, select.POLLIN)
-    if not poller.poll(max(0.0, seconds) * 1000):
+def wait(descriptor: int, seconds: float) -> None:
+    """Until the descriptor can be read. Raises Broken when it cannot in that time."""
+    if not readable(seconds, descriptor):
         raise Broken("no answer in time")
+
+
+def readable(seconds: float, *descriptors: int) -> bool:
+    """Whether one of them can be read within that time."""
+    poller = select.poll()
+    for each in descriptors:
+        poller.register(each, select.POLLIN)
+    return bool(poller.poll(max(0.0, seconds) * 1000))

@@ -92,6 +92,8 @@ def unfit_tree(request: RunRequest, loaded: Collection[str]) -> str:
             for name in (*folders, *(module.partition(".")[0] for module in modules)):
                 if name in names:
                     return f"it brings its own {name}"
+        if links := [name for name in folders if os.path.islink(os.path.join(folder, name))]:
+            return f"{links[0]} is a link"
         for name in modules:
             files += 1
             path = os.path.join(folder, name)

@@ -61,10 +61,15 @@ def preload(modules: List[str], control: int) -> str:  # noqa: UP006
     """Imports them; why no run can be forked from this process afterwards, empty when it can."""
     import threading
 
+    if sys.implementation.name != "cpython" or not hasattr(ctypes.pythonapi, "PyRun_AnyFileExFlags"):
+        return f"{sys.implementation.name} is not a Python that can be started from within"
     for name in modules:
+        module, _, taken = name.lstrip("?").partition(":")
         try:
-            importlib.import_module(name)
+            __import__(module, fromlist=tuple(filter(None, taken.split(","))))
         except Exception as error:  # noqa: BLE001 (whatever an import of the environment does, a cold start shows it)
+            if name.startswith("?") and isinstance(error, ModuleNotFoundError) and error.name == module:
+                continue
             return f"cannot import {name}: {type(error).__name__}: {error}"[:300]
     sys.stdout.flush()
     sys.stderr.flush()
