@@ -3,11 +3,11 @@
     python benchmarks/warm_start.py [--quick]
 
 Two targets, each with and without warm starts, taking turns in one slot: one judged by train, predict and score (imports of
-torch, torch and numpy), and one that is a single training. Own work is CPU seconds of the code once its imports are done;
-that making torch's first optimizer imports as much again is the library's doing. `speedup` is the smaller of the two ratios
-of trials an hour; the start of the fork servers is in the hour. `bit_equal`: every trial left the same model and score, and
-the training steps of shipped targets write the same bytes and print the same text, cold and warm (one target with --quick,
-else all). Last line on stdout: one JSON object.
+torch, torch and numpy; making the optimizer imports as much again), and one that is a single step and imports torch alone.
+Own work is CPU seconds of the code once its imports are done. `speedup` is the smaller of the two ratios of trials an hour;
+the start of the fork servers is in the hour. `bit_equal`: every trial left the same model and score, and the training steps
+of shipped targets write the same bytes and print the same text, cold and warm (one target with --quick, else all). Last line
+on stdout: one JSON object.
 """
 
 import argparse
@@ -48,16 +48,20 @@ from work import work
 torch.manual_seed(int(sys.argv[3]))
 rows = torch.tensor(json.loads(pathlib.Path(sys.argv[1]).read_text()))
 model = torch.nn.Linear(1, 1)
-optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+{optimizer}
 for _ in range(50):
     loss = ((model(rows[:, :1]) - rows[:, 1:]) ** 2).mean()
-    optimizer.zero_grad()
+    model.zero_grad()
     loss.backward()
-    optimizer.step()
+    step()
 work({work})
 torch.save(model.state_dict(), sys.argv[2] + "/model.pt")
 pathlib.Path(sys.argv[2], "metrics.json").write_text(json.dumps({{"error": loss.item()}}))
 """
+OPTIMIZERS = {
+    3: "step = torch.optim.SGD(model.parameters(), lr=0.01).step",
+    1: "@torch.no_grad()\ndef step():\n    for weight in model.parameters():\n        weight -= 0.01 * weight.grad",
+}
 PREDICT = """import json, pathlib, sys
 import torch
 from work import work
@@ -130,7 +134,7 @@ def kind(folder: Path, runner: Runner, *, steps: int, warm: bool) -> Kind:
     tree.mkdir(parents=True)
     data.mkdir()
     for name, text, work in zip(("train", "predict", "score"), (TRAIN, PREDICT, SCORE), SHARES[steps], strict=True):
-        (tree / f"{name}.py").write_text(text.format(work=work))
+        (tree / f"{name}.py").write_text(text.format(work=work, optimizer=OPTIMIZERS[steps]))
     (tree / "work.py").write_text(WORK)
     (data / "train.json").write_text(json.dumps([[x / 8, x / 4] for x in range(8)]))
     splits = ""

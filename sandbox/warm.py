@@ -185,7 +185,6 @@ class Server:
 
     def _wait_ready(self) -> None:
         """Reads what it says once it has imported everything."""
-        plan = self._plan
         self._started.wait(START_SECONDS)
         if self._fault:
             raise Broken(self._fault)

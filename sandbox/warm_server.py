@@ -20,7 +20,7 @@ import struct
 import sys
 import types
 from contextlib import suppress
-from typing import Any, Callable, List, NoReturn, Optional  # noqa: UP035 (an older Python may run this)
+from typing import Any, Callable, List, NoReturn, Optional, Tuple  # noqa: UP035 (an older Python may run this)
 
 NEW_USER, NEW_PROCESS = 0x10000000, 0x20000000
 # Mounts, cgroup view, host name, System V IPC, network.
@@ -37,6 +37,8 @@ PR_CAP_AMBIENT_CLEAR_ALL, SECCOMP_MODE_FILTER, SIGKILL = 4, 2, 9
 CAPABILITY_VERSION = 0x20080522
 USER = 1000
 libc = ctypes.CDLL(None, use_errno=True)
+kept: "List[Tuple[str, Any]]" = []  # noqa: UP006
+"""Modules of libraries, by name, as they are when a child is made."""
 
 
 def main() -> None:
@@ -46,6 +48,9 @@ def main() -> None:
         del sys.path[0]  # of `-c`; a run gets its own
     atexit.register(end_early)  # the first to be registered is the last to be called
     fault = preload(sys.argv[2:], control.fileno())
+    standard = getattr(sys, "stdlib_module_names", frozenset())
+    if standard:  # an older Python does not say
+        kept.extend(item for item in sys.modules.items() if item[0].partition(".")[0] not in standard | {"__main__"})
     answer = {"fault": fault, "modules": sorted({name.partition(".")[0] for name in sys.modules})}
     gc.collect()
     gc.freeze()
@@ -259,12 +264,16 @@ def run_module(name: str) -> None:
 
 
 def end_early() -> None:
-    """Of a run that ends with no file open, leaves out what C++ libraries do at an exit: giving back memory, page by page
-    copied for it from the server's, takes longer than all else of a short run. Python's own end is over by then, and what
-    the run itself had C call at its end is called; C's output is written."""
+    """Of a run that ends with no file open, leaves out what libraries do at an exit: giving back memory, page by page copied
+    for it from the server's, takes longer than all else of a short run. What the run itself defined comes to its end as
+    ever, what it had C call at its end is called, and C's output is written."""
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2 and os.path.exists(f"/proc/self/fd/{name}"):
             return
+    for name, module in kept:
+        if sys.modules.get(name) is module:
+            del sys.modules[name]
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(module))  # so that it is not taken apart
     if hasattr(libc, "on_exit"):  # glibc's: the status is its function's first argument
         libc.on_exit(ctypes.cast(libc._exit, ctypes.c_void_p), None)
         getattr(libc, "__cxa_atexit")(ctypes.cast(libc.fflush, ctypes.c_void_p), None, None)

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-
 LATE = {"torch": (b"optim", "?torch._dynamo")}
 """By library: what it imports only once code uses it, and the word in code that tells. Making torch's first optimizer takes as
 long as importing torch."""
