@@ -53,6 +53,10 @@ class Key:
     drop: bool
     """Whether root is given up first."""
 
+    def serves(self, other: "Key") -> bool:
+        """Whether a server of this one will do for the other: it may have imported more."""
+        return replace(self, preload=other.preload) == other and set(other.preload) <= set(self.preload)
+
 
 def key_of(request: RunRequest, *, drop: bool) -> Key | None:
     """None when the request must start cold."""
@@ -283,7 +287,7 @@ class Servers:
         dead: list[Server] = []
         found = None
         with self._lock:
-            for server in [each for each in reversed(self._free) if each.key == key]:
+            for server in [each for each in reversed(self._free) if each.key.serves(key)]:
                 self._free.remove(server)
                 if server.alive:
                     found = server

@@ -48,7 +48,7 @@ def main() -> None:
         del sys.path[0]  # of `-c`; a run gets its own
     atexit.register(end_early)  # the first to be registered is the last to be called
     fault = preload(sys.argv[2:], control.fileno())
-    standard = getattr(sys, "stdlib_module_names", frozenset())
+    standard: frozenset[str] = getattr(sys, "stdlib_module_names", frozenset())
     if standard:  # an older Python does not say
         kept.extend(item for item in sys.modules.items() if item[0].partition(".")[0] not in standard | {"__main__"})
     answer = {"fault": fault, "modules": sorted({name.partition(".")[0] for name in sys.modules})}
