@@ -182,6 +182,13 @@ def test_it_ends_as_a_cold_start_does(place: Place, program: str) -> None:
     assert seen[0] == seen[1]
 
 
+WAIT = """
+import os, sys, time
+open(sys.argv[1] + "/up", "w").close()
+while not os.path.exists(sys.argv[1] + "/go"):
+    time.sleep(0.01)
+print("went")
+"""
 # Everything that a run could try to leave to the next: each line by itself, none may stop the others.
 MESS = """
 import builtins, ctypes, gc, json, os, resource, signal, socket, subprocess, sys, threading, time
@@ -235,6 +242,21 @@ def test_nothing_of_a_run_reaches_the_next(place: Place) -> None:
     assert json.loads(after.log_head) == json.loads(before.log_head)
     left = [pid for pid in processes.tree(os.getpid()).pids if pid not in running and not gone(pid)]
     assert [command_line(pid) for pid in left] == []
+
+
+def test_a_run_does_not_reach_one_beside_it(place: Place) -> None:
+    (place.folder / "work" / "wait.py").write_text(WAIT)
+    request = place.request("python", "wait.py", "{out}")
+    results: list[RunResult] = []
+    thread = threading.Thread(target=lambda: results.append(place.runner.run(request)))
+    thread.start()
+    while not (request.out / "up").exists():
+        thread.join(0.02)
+    messed = place.run(MESS + "bytes(1) and os._exit(0)")
+    (request.out / "go").touch()
+    thread.join(60)
+    assert messed.backend == WARM
+    assert [(r.status, r.log_head, r.backend) for r in results] == [("ok", "went\n", WARM)], results
 
 
 SEARCH = """
@@ -355,10 +377,7 @@ def test_a_server_is_used_again_and_two_runs_at_once_have_one_each(place: Place)
     assert len(twice) == 2 * len(once), "what was not imported is not there"
     assert place.run("print(4)", preload=("csv",)).backend == WARM
     assert set(servers()) == twice, "a server that has imported more will do"
-    (place.folder / "work" / "wait.py").write_text(
-        "import os, sys, time\nopen(sys.argv[1] + '/up', 'w').close()\n"
-        "while not os.path.exists(sys.argv[1] + '/go'): time.sleep(0.01)"
-    )
+    (place.folder / "work" / "wait.py").write_text(WAIT)
     requests = [place.request("python", "wait.py", "{out}") for _ in range(2)]
     results: list[RunResult] = []
     threads = [threading.Thread(target=lambda r=request: results.append(place.runner.run(r))) for request in requests]
