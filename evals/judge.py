@@ -19,6 +19,7 @@ from ..sandbox.files import freeze, read_regular, remove
 from ..sandbox.missing_module import advice
 from ..sandbox.runner import ANY_GPU, Interpreter, Limits, Runner, RunRequest, RunResult
 from ..targets.errors import ArtifactError, TargetError
+from ..targets.preload import preload
 from ..targets.target import Target
 from .fingerprint import Fingerprint, copy_within, files_below
 from .kept_models import KeptModel, KeptModels, hash_of
@@ -49,6 +50,7 @@ class Judge:
         self._target, self._runner, self._interpreter = target, runner, interpreter
         self._pristine, self._scratch = pristine, scratch
         self._models = KeptModels(models)
+        self._preload: dict[str, tuple[str, ...]] = {}
         for folder in (scratch, models):
             folder.mkdir(parents=True, exist_ok=True)
             # Without the set-group-id bit of a shared folder above: a run may not hand it on, as a copy of a tree would.
@@ -86,6 +88,14 @@ class Judge:
             session = _Session(self, tree, folder, seed, split)
             session.interpreter = interpreter or self._interpreter
             return session.judge(commit, keep_model)
+
+    def preload(self, step: str) -> tuple[str, ...]:
+        """Modules of the environment that the base commit's code of a step imports: never named by a candidate."""
+        if step not in self._preload:
+            environment = self._target.environment
+            argv = getattr(self._target.steps, step)
+            self._preload[step] = preload(self._pristine, argv, environment.path) if environment.warm else ()
+        return self._preload[step]
 
     def _place(self, where: str, key: str) -> Path:
         home = self._target.home
@@ -219,6 +229,7 @@ class _Session:
             env=env,
             work_writable=target.environment.writable_tree and name != "score",
             gpu=ANY_GPU if target.limits.gpu else None,
+            preload=self._judge.preload(name),
         )
         result = self._judge._runner.run(request)
         self._account(result)

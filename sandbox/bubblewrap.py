@@ -8,10 +8,12 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
-from . import bwrap_run, cgroups, command, diagnose, gpu, privileges, results, seccomp, view
+from . import bwrap_run, cgroups, command, diagnose, gpu, privileges, results, seccomp, view, warm, warm_run
 from .bwrap import Bwrap, find_bwrap
 from .bwrap_run import Plan
 from .limits import room_to_start
@@ -19,6 +21,8 @@ from .processes import require_proc_children
 from .runner import Limits, RunRequest, RunResult
 from .slot import take
 from .supervise import Cancel, adopt_orphans
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,8 @@ class Bubblewrap:
     sandbox with the thread that started it, so that nothing outlives this process.
 
     As root it becomes an ordinary user first, unless the run's folders are not readable for others; then it stays root
-    inside its user namespace, and `RunResult.backend` is `bubblewrap-as-root`.
+    inside its user namespace, and `RunResult.backend` is `bubblewrap-as-root`. A run that names modules to preload starts
+    warm where it can (see `warm.py`): `bubblewrap-warm`.
     """
 
     name = "bubblewrap"
@@ -55,6 +60,8 @@ class Bubblewrap:
         self._cancel = Cancel()
         self._readable: dict[Path, bool] = {}
         self._groups = cgroups.find()
+        # Not without the filter: below the fork server's, a run could make user namespaces.
+        self._warm = warm.servers_of(self) if self._seccomp and self.program.flags >= warm.NEEDED else None
         parts = (
             self._groups.kind if self._groups else "",
             "watchdog",
@@ -96,19 +103,34 @@ class Bubblewrap:
                 prlimit=self._prlimit,
                 slot=slot,
             )
-            paths = view.sources(request) | {self.program.root: self.program.root}
-            if os.geteuid() != 0:
-                return bwrap_run.run(plan, lambda path: str(paths.get(path, path)))
-            # Inside, root has no power over another user's files either.
-            own = (request.out, request.work if request.work_writable else None, request.build)
-            for folder in filter(None, own):
-                privileges.give(folder, slot.uid or 0)
-            return privileges.in_private_mounts(
-                paths,
-                lambda source: bwrap_run.run(plan, source),
-                interrupt=lambda: os.eventfd_write(cancel, 1),
-                devices=gpu.sources(request.gpu_view),
-            )
+            if self._warm and (key := warm.key_of(request, drop=drop)):
+                result = self._warm.run(key, plan, lambda server: self._run_warm(plan, server))
+                if result:
+                    return result
+            return self._show(plan, lambda source: bwrap_run.run(plan, source))
+
+    def _run_warm(self, plan: Plan, server: warm.Server) -> tuple[RunResult, bool]:
+        """The result, and whether the server can be used again."""
+        backend = plan.backend.replace(self.name, f"{self.name}-warm")
+        plan = replace(plan, backend=backend, slot=replace(plan.slot, uid=server.uid))
+        with server.joined() as joined:
+            return self._show(plan, lambda source: warm_run.run(plan, source, joined))
+
+    def _show(self, plan: Plan, run: Callable[[Callable[[Path], str]], T]) -> T:
+        """What `run` returns, called where the user the slot runs as can reach the run's folders."""
+        request = plan.request
+        paths = view.sources(request) | {self.program.root: self.program.root}
+        if os.geteuid() != 0:
+            return run(lambda path: str(paths.get(path, path)))
+        # Inside, root has no power over another user's files either.
+        for folder in filter(None, (request.out, request.work if request.work_writable else None, request.build)):
+            privileges.give(folder, plan.slot.uid or 0)
+        return privileges.in_private_mounts(
+            paths,
+            run,
+            interrupt=lambda: os.eventfd_write(plan.cancel, 1),
+            devices=gpu.sources(request.gpu_view),
+        )
 
     def _anyone_may_read(self, request: RunRequest) -> bool:
         """Whether an ordinary user could read what the run is shown. Mounts are remembered: they do not change."""

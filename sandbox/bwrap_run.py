@@ -54,9 +54,24 @@ class _Channels:
 
 
 @dataclass(frozen=True, slots=True)
-class _Process:
+class Process:
     pid: int
     pidfd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One start of bubblewrap."""
+
+    words: list[str]
+    """Its arguments, without the command."""
+    command: list[str]
+    passed: list[int]
+    """Descriptors that the arguments name."""
+    output: int
+    stdin: int = subprocess.DEVNULL
+    limited: bool = True
+    """Whether bubblewrap itself is held to the limits of the request."""
 
 
 def run(plan: Plan, source: Callable[[Path], str]) -> RunResult:
@@ -77,14 +92,14 @@ def run(plan: Plan, source: Callable[[Path], str]) -> RunResult:
             supervisor = Supervisor(
                 channels.output, ring, watchdog, deadline=plan.started + request.limits.wall_seconds, cancel=plan.cancel
             )
-            status, pid = _first_status(channels.status)
-            if pid is not None and (inner := _watch(pid, stack)):
+            status, pid = first_status(channels.status)
+            if pid is not None and (inner := watch(pid, stack)):
                 plan.slot.admit(inner.pid)
                 _release(channels.release)
                 stop = supervisor.follow(outer.pidfd, lambda: plan.slot.check(watchdog, pid))
         finally:
             plan.slot.end()
-            cpu, peak, gone, hit = _end(outer, inner)
+            cpu, peak, gone, hit = end(outer, inner)
         supervisor.drain()
         code = _exit_code(status + _rest(channels.status))
     if not gone and stop is None:
@@ -108,7 +123,7 @@ def _channels(stack: ExitStack) -> _Channels:
     return _Channels(output[0], status[0], release[1], (output[1], status[1], release[0]))
 
 
-def _start(plan: Plan, source: Callable[[Path], str], channels: _Channels, stack: ExitStack) -> _Process:
+def _start(plan: Plan, source: Callable[[Path], str], channels: _Channels, stack: ExitStack) -> Process:
     """Starts bubblewrap; it waits for `_release` before it runs the command."""
     output, status, block = channels.theirs
     with ExitStack() as ours:
@@ -119,8 +134,8 @@ def _start(plan: Plan, source: Callable[[Path], str], channels: _Channels, stack
         environment = gpu.environment(request.gpu) | command.environment(
             request, places, home=view.HOME, tmp=view.MEMORY_FOLDERS[1]
         )
-        etc = {path: _memory_file(ours, text.encode()) for path, text in view.ETC.items()}
-        filter_ = _memory_file(ours, plan.seccomp) if plan.seccomp else None
+        etc = {path: memory_file(ours, text.encode()) for path, text in view.ETC.items()}
+        filter_ = memory_file(ours, plan.seccomp) if plan.seccomp else None
         words = view.arguments(
             request,
             environment,
@@ -129,32 +144,38 @@ def _start(plan: Plan, source: Callable[[Path], str], channels: _Channels, stack
             devices=gpu.arguments(request.gpu_view, request.gpu),
             source=source,
         )
+        passed = [status, block, *etc.values(), *([filter_] if filter_ is not None else [])]
+        words_inside = [*_limited(plan), *command.argv(request, places)]
+        return launch(plan, source, Launch(words, words_inside, passed, output), stack)
+
+
+def launch(plan: Plan, source: Callable[[Path], str], what: Launch, stack: ExitStack) -> Process:
+    """Starts bubblewrap as the slot's user."""
+    with ExitStack() as ours:
         # Through a file, so that host paths do not show in the command line of the sandbox's first process.
-        listed = _memory_file(ours, b"".join(word.encode() + b"\0" for word in words))
-        passed = [status, block, listed, *etc.values(), *([filter_] if filter_ is not None else [])]
+        listed = memory_file(ours, b"".join(word.encode() + b"\0" for word in what.words))
         process = subprocess.Popen(
             [
-                *_outer_limits(plan),
+                *(_outer_limits(plan) if what.limited else ()),
                 source(plan.program.path),
                 "--args",
                 str(listed),
                 "--",
-                *_limited(plan),
-                *command.argv(request, places),
+                *what.command,
             ],
             env={},  # /proc/1/environ inside is bubblewrap's own environment
-            stdin=subprocess.DEVNULL,
-            stdout=output,
+            stdin=what.stdin,
+            stdout=what.output,
             stderr=subprocess.STDOUT,
             cwd="/",
-            pass_fds=passed,
+            pass_fds=[listed, *what.passed],
             start_new_session=True,
             user=plan.slot.uid,
             group=plan.slot.uid,
-            extra_groups=None if plan.slot.uid is None else gpu.groups(request.gpu_view),
+            extra_groups=None if plan.slot.uid is None else gpu.groups(plan.request.gpu_view),
         )
-    process.returncode = 0  # reaped by `_end`, with its CPU time, and not by Popen
-    return _Process(process.pid, _pidfd(process.pid, stack))
+    process.returncode = 0  # reaped by `end`, with its CPU time, and not by Popen
+    return Process(process.pid, pidfd_of(process.pid, stack))
 
 
 def _limited(plan: Plan) -> list[str]:
@@ -169,7 +190,7 @@ def _outer_limits(plan: Plan) -> list[str]:
     return [word for word in _limited(plan) if not word.startswith(("--nproc=", "--nofile="))]
 
 
-def _memory_file(stack: ExitStack, data: bytes) -> int:
+def memory_file(stack: ExitStack, data: bytes) -> int:
     descriptor = os.memfd_create("branchlab", os.MFD_CLOEXEC)
     stack.callback(os.close, descriptor)
     os.write(descriptor, data)
@@ -177,13 +198,13 @@ def _memory_file(stack: ExitStack, data: bytes) -> int:
     return descriptor
 
 
-def _pidfd(pid: int, stack: ExitStack) -> int:
+def pidfd_of(pid: int, stack: ExitStack) -> int:
     descriptor = os.pidfd_open(pid)
     stack.callback(os.close, descriptor)
     return descriptor
 
 
-def _first_status(status: int) -> tuple[bytes, int | None]:
+def first_status(status: int) -> tuple[bytes, int | None]:
     """Reads up to the line that names the inner process; None when bubblewrap ended before it made one."""
     data = b""
     poller = select.poll()
@@ -200,9 +221,9 @@ def _first_status(status: int) -> tuple[bytes, int | None]:
     return data, pid
 
 
-def _watch(pid: int, stack: ExitStack) -> _Process | None:
+def watch(pid: int, stack: ExitStack) -> Process | None:
     with suppress(ProcessLookupError):
-        return _Process(pid, _pidfd(pid, stack))
+        return Process(pid, pidfd_of(pid, stack))
     return None
 
 
@@ -212,7 +233,7 @@ def _release(descriptor: int) -> None:
         os.write(descriptor, b"1")
 
 
-def _end(outer: _Process, inner: _Process | None) -> tuple[float, float, bool, bool]:
+def end(outer: Process, inner: Process | None) -> tuple[float, float, bool, bool]:
     """Kills what is left and reaps it: CPU seconds of the whole tree, largest process (MB), whether all is gone, whether
     somebody killed the inner one, which nothing inside can do."""
     cpu = peak = 0.0

@@ -107,12 +107,14 @@ class Watchdog:
         """As of the last look; a lower bound."""
         self.seen: tuple[int, ...] = ()
         """Process ids of the last look."""
+        self.also: tuple[int, ...] = ()
+        """Processes of the run that are not below the root of `check`, with all that is below them."""
         self.due = time.monotonic() + INTERVAL / 3
 
     def check(self, root: int) -> Stop | None:
         """Why the tree below `root` must end now, or None."""
         started = time.monotonic()
-        tree = processes.tree(root)
+        tree = processes.tree(root, *self.also)
         self.seen = tree.pids
         self.cpu_seconds = max(self.cpu_seconds, processes.cpu_seconds(tree.pids))
         stop = self._processes(tree) or self._memory(root, tree, started) or self._disk(started) or self._host()

@@ -41,10 +41,10 @@ def require_proc_children() -> None:
         )
 
 
-def tree(root: int) -> Tree:
-    """The process and everything below it."""
-    pids, tasks, todo = [], 0, [root]
-    seen = {root}
+def tree(*roots: int) -> Tree:
+    """The processes and everything below them."""
+    pids, tasks, todo = [], 0, list(roots)
+    seen = set(roots)
     while todo:
         pid = todo.pop()
         with suppress(*GONE):

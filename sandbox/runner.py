@@ -70,6 +70,9 @@ class RunRequest:
     """What to show of that GPU, for a backend that binds device nodes itself."""
     gpu_watch: "Callable[[tuple[int, ...]], Stop | None] | None" = field(default=None, compare=False, repr=False)
     """Called by the watchdog with the run's process ids; why the run must end for what it does on the GPU, or None."""
+    preload: tuple[str, ...] = ()
+    """Modules, of the environment and never of `work`, that a backend may import once for many runs like this one: `module`,
+    or `module:name,name` for `from module import name, name`. One with `?` before it need not be there."""
     build: Path | None = None
     """Folder of a virtual environment to make, None in every run of a candidate. It is writable, and inside it keeps
     the path it has on the host, since such an environment cannot be moved. With it the run has the host's network; a

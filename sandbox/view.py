@@ -16,6 +16,7 @@ from .runner import Interpreter, RunRequest
 
 HOME = "/home/sandbox"
 HOME_BYTES = 64 * 1024 * 1024
+SERVER_CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_SYS_CHROOT", "CAP_SETFCAP")
 MB = 1024 * 1024
 MEMORY_FOLDERS = ("/dev/shm", "/tmp", HOME)  # noqa: S108 (paths inside the sandbox)
 SYSTEM_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -38,9 +39,11 @@ class Descriptors:
     """Open descriptors that the arguments name; bubblewrap inherits them."""
 
     status: int
-    block: int
+    block: int | None
     etc: Mapping[str, int]
     seccomp: int | None
+    joined: tuple[int, int] | None = None
+    """A fork server's user and process namespace, for a run that one of its children will enter."""
 
 
 def places(request: RunRequest) -> dict[str, str]:
@@ -77,7 +80,8 @@ def arguments(
     """
     inside = places(request)
     return [
-        *_namespaces(open_files, disable_userns=disable_userns),
+        *(_joined(*open_files.joined) if open_files.joined else _own_user(disable_userns=disable_userns)),
+        *_namespaces(open_files),
         *(() if request.build else ("--unshare-net",)),
         *(word for name, value in environment.items() for word in ("--setenv", name, value)),
         *_system(open_files.etc),
@@ -90,13 +94,50 @@ def arguments(
     ]
 
 
-def _namespaces(open_files: Descriptors, *, disable_userns: bool) -> list[str]:
+def server_arguments(
+    request: RunRequest,
+    environment: Mapping[str, str],
+    open_files: Descriptors,
+    program: tuple[int, str],
+    source: Callable[[Path], str],
+) -> list[str]:
+    """Arguments of bubblewrap for a fork server that will serve requests like this one: what a run sees, but no folder of
+    any run. `program` is a descriptor, and the path inside at which its content is shown.
+
+    The server keeps what it takes to enter namespaces that it owns (SYS_ADMIN, SYS_CHROOT) and to make a user namespace
+    from there in which it is not its own root (SETFCAP, since Linux 5.12).
+    """
     return [
-        *("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"),
-        *(("--disable-userns",) if disable_userns else ()),
-        *("--uid", "1000", "--gid", "1000", "--hostname", "sandbox"),
+        *("--unshare-user", "--uid", "0", "--gid", "0", "--cap-drop", "ALL"),
+        *(word for name in SERVER_CAPABILITIES for word in ("--cap-add", name)),
+        *_namespaces(open_files),
+        "--unshare-net",
+        *(word for name, value in environment.items() for word in ("--setenv", name, value)),
+        *_system(open_files.etc),
+        *_proc_and_dev(request, ()),
+        *_interpreter(request.interpreter, source),
+        *("--perms", "0444", "--file", str(program[0]), program[1]),
+        *("--remount-ro", "/", "--chdir", "/"),
+        *(("--seccomp", str(open_files.seccomp)) if open_files.seccomp is not None else ()),
+    ]
+
+
+def _own_user(*, disable_userns: bool) -> list[str]:
+    disabled = ("--disable-userns",) if disable_userns else ()
+    return ["--unshare-user", *disabled, "--uid", "1000", "--gid", "1000"]
+
+
+def _joined(user: int, process: int) -> list[str]:
+    # Number 0 of the server's namespace is the account that a run's 1000 is, and no more powerful on the host.
+    return ["--userns", str(user), "--pidns", str(process), "--uid", "0", "--gid", "0", "--cap-drop", "ALL"]
+
+
+def _namespaces(open_files: Descriptors) -> list[str]:
+    return [
+        *("--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "sandbox"),
         *("--die-with-parent", "--new-session", "--clearenv"),
-        *("--json-status-fd", str(open_files.status), "--block-fd", str(open_files.block)),
+        *("--json-status-fd", str(open_files.status)),
+        *(("--block-fd", str(open_files.block)) if open_files.block is not None else ()),
     ]
 
 

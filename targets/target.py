@@ -131,6 +131,8 @@ class Environment(_Part):
     """Folders of the repository to put on PYTHONPATH."""
     hide: tuple[str, ...] = ()
     """Folders below site-packages that the sandbox shows empty, such as a data set a library ships with labels."""
+    warm: bool = True
+    """Steps may start in a process that has imported their installed modules already, where the sandbox can do that."""
     writable_tree: bool = False
     """The code writes into its own folder: it gets a throw-away copy to do so."""
 

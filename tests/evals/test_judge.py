@@ -10,6 +10,7 @@ from branchlab.evals.trial import Run
 from branchlab.sandbox.fake import FakeRunner, failed, ok
 from branchlab.sandbox.runner import Interpreter
 from branchlab.targets.errors import TargetError
+from branchlab.targets.target import read_target
 
 from .toy_target import COMMIT, SAME_PROCESS, STEPS, Toy
 
@@ -60,6 +61,22 @@ def test_each_step_sees_only_what_it_should(tmp_path: Path) -> None:
     assert score.argv[:3] == ("python", "-I", "score.py")
     labels = {toy.folder / "data" / f"{split}_y.json" for split in ("search", "confirm", "sealed")}
     assert not labels & {path for request in (train, predict) for path in request.mounts.values()}
+
+
+def test_what_is_imported_before_a_run_is_the_base_commits_choice(tmp_path: Path) -> None:
+    runner = FakeRunner(lambda request: ok())
+    toy = Toy(tmp_path, runner=runner)
+    for name, module in (("train", "numpy"), ("score", "pandas")):
+        (toy.pristine / f"{name}.py").write_text(f"import json, {module}\n")
+    (toy.tree / "train.py").write_text("import antigravity, chosen_by_a_candidate\n")
+    run(toy.renew())
+    assert [request.preload for request in runner.requests] == [("numpy",), (), ("pandas",)]
+    runner.requests.clear()
+    manifest = tmp_path / "target.toml"
+    manifest.write_text(manifest.read_text() + "[environment]\nwarm = false\n")
+    toy.target = read_target(manifest)
+    run(toy.renew())
+    assert [request.preload for request in runner.requests] == [()] * 3
 
 
 def test_costs_of_all_steps_are_summed_also_when_one_fails(tmp_path: Path) -> None:

@@ -22,17 +22,21 @@ from branchlab.sandbox.unconfined import Unconfined
 from branchlab.targets.errors import SandboxError
 
 from . import other_account
+from .warm_runner import WarmRunner
 
 ROOT = os.geteuid() == 0
 BACKENDS: dict[str, Callable[[], Runner]] = {
     "unconfined": Unconfined,
     "bubblewrap": Bubblewrap,
     "bubblewrap-as-root": lambda: Bubblewrap(drop=False),
+    "bubblewrap-warm": WarmRunner,
+    "bubblewrap-warm-as-root": lambda: WarmRunner(drop=False),
     "container": ContainerRunner,
     "restricted": Restricted,
     "restricted-as-root": lambda: Restricted(drop=False),
 }
-WITH_NAMESPACES = ("bubblewrap", "bubblewrap-as-root", "container") if ROOT else ("bubblewrap", "container")
+KEPT_ROOT = ("bubblewrap-as-root", "bubblewrap-warm-as-root") if ROOT else ()
+WITH_NAMESPACES = ("bubblewrap", "bubblewrap-warm", *KEPT_ROOT, "container")
 # As root with a user of its own: test_the_restricted_backend_as_other_accounts, because pytest's folders are closed to others.
 ISOLATING = (*WITH_NAMESPACES, "restricted-as-root" if ROOT else "restricted")
 EVERY = ("unconfined", *ISOLATING)
@@ -176,12 +180,13 @@ def test_root_is_kept_and_said_when_an_ordinary_user_could_not_read_the_work(tmp
 ORDINARY_USER = """
 import pathlib, sys, tempfile
 sys.path.insert(0, ".")
+{warm_runner}
 from branchlab.sandbox import bwrap
 from branchlab.sandbox.bubblewrap import Bubblewrap
-from branchlab.sandbox.conformance import ISOLATION, run_case
+from branchlab.sandbox.conformance import CONTRACT, ISOLATION, run_case
 program = pathlib.Path(sys.argv[1])
-runner = Bubblewrap(bwrap._ask(program, program.parent))
-for case in ISOLATION:
+runner = (WarmRunner if sys.argv[2] == "warm" else Bubblewrap)(bwrap._ask(program, program.parent))
+for case in (*CONTRACT, *ISOLATION):
     with tempfile.TemporaryDirectory() as folder:
         fault = run_case(case, runner, pathlib.Path(folder))
     if fault:
@@ -191,8 +196,9 @@ print("done", runner.mode.drop)
 
 
 @pytest.mark.skipif(not ROOT, reason="the suite runs as an ordinary user already")
-def test_an_ordinary_user_can_run_the_sandbox() -> None:
-    """The isolating suite in a process of an ordinary account, from a copy of the package that it can reach."""
+@pytest.mark.parametrize("start", ["cold", "warm"])
+def test_an_ordinary_user_can_run_the_sandbox(start: str) -> None:
+    """The suite in a process of an ordinary account, from a copy of the package that it can reach."""
     program = find_program()
     python = subprocess.run(
         ["/usr/bin/python3", "-c", "import sys; print(sys.version_info >= (3, 11))"], capture_output=True, check=False
@@ -214,8 +220,9 @@ def test_an_ordinary_user_can_run_the_sandbox() -> None:
                 if (program.root / name).is_dir():
                     shutil.copytree(program.root / name, place / name)
             program = replace(program, path=place / program.path.relative_to(program.root))
+        script = ORDINARY_USER.format(warm_runner=Path(__file__).with_name("warm_runner.py").read_text())
         done = subprocess.run(
-            ["/usr/bin/python3", "-B", "-c", ORDINARY_USER, str(program.path)], cwd=place, user=60321, group=60321,
+            ["/usr/bin/python3", "-B", "-c", script, str(program.path), start], cwd=place, user=60321, group=60321,
             extra_groups=[], env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}, capture_output=True, text=True,
             timeout=200, check=False,
         )  # fmt: skip

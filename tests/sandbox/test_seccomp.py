@@ -27,13 +27,14 @@ COLUMN = {"x86_64": 0, "aarch64": 1}
 NAMES = ("x86_64", "aarch64")
 
 
-def filter_of(name: str) -> list[tuple[int, int, int, int]]:
-    program = seccomp.program(name)
+def filter_of(name: str, *, fork_server: bool = False) -> list[tuple[int, int, int, int]]:
+    program = seccomp.program(name, fork_server=fork_server)
     assert program is not None
     return [struct.unpack_from("=HBBI", program, at) for at in range(0, len(program), 8)]
 
 
 PROGRAMS = {name: filter_of(name) for name in NAMES}
+PROGRAMS |= {f"{name} fork server": filter_of(name, fork_server=True) for name in NAMES}
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Kernel:
     """Does with a call what the kernel of a machine would."""
 
     name: str
+    program: str = ""
+    """Of PROGRAMS; that of a run on this machine when empty."""
 
     @property
     def machine(self) -> Machine:
@@ -51,7 +54,7 @@ class Kernel:
         data = struct.pack("=IIQ6Q", number & 0xFFFFFFFF, ARCHITECTURES[arch or self.name], 0, *words)
         at = accumulator = 0
         while True:
-            operation, if_true, if_false, value = PROGRAMS[self.name][at]
+            operation, if_true, if_false, value = PROGRAMS[self.program or self.name][at]
             at += 1
             if operation == 0x20:
                 accumulator = struct.unpack_from("=I", data, value)[0]
@@ -182,3 +185,14 @@ def test_a_process_cannot_hide_from_the_watchdog(kernel: Kernel) -> None:
     assert kernel.verdict(kernel.machine.prctl, 4, 0) == refused(errno.EPERM)
     for option in (1, 3, 15, 38):  # parent-death signal, get dumpable, name, no_new_privs
         assert kernel.verdict(kernel.machine.prctl, option) == ALLOW
+
+
+@pytest.mark.parametrize("call", DENIED)
+def test_a_fork_server_may_enter_namespaces_and_is_denied_the_rest(kernel: Kernel, call: str) -> None:
+    server = Kernel(kernel.name, f"{kernel.name} fork server")
+    number = kernel.number(DENIED, call)
+    allowed = call in ("setns", "unshare")
+    assert number is None or server.verdict(number) == (ALLOW if allowed else refused(errno.EPERM))
+    assert server.verdict(kernel.machine.prctl, 4, 1) == ALLOW
+    assert server.verdict(kernel.machine.clone, 0x10000000 | 17) == refused(errno.EPERM)
+    assert server.verdict(kernel.machine.socket, 40) == refused(errno.EAFNOSUPPORT)

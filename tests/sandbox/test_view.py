@@ -81,6 +81,32 @@ def test_userns_flag_and_a_writable_tree() -> None:
     assert ("SRC/h/w", "/work") in triples(words, "--bind")
 
 
+def test_a_run_that_a_fork_server_enters_has_the_view_of_any_other() -> None:
+    files = replace(FILES, joined=(8, 9), block=None)
+    words = view.arguments(REQUEST, {}, files, disable_userns=False, source=lambda path: f"SRC{path}")
+    assert words[:2] == ["--userns", "8"]
+    assert "--unshare-user" not in words
+    assert " ".join(words).count("--cap-drop ALL") == 1
+    cold = view.arguments(REQUEST, {}, FILES, disable_userns=False, source=lambda path: f"SRC{path}")
+    start = "--ro-bind"
+    assert words[words.index(start) :] == cold[cold.index(start) :]
+    for name in ("ipc", "pid", "uts", "net", "cgroup-try"):
+        assert f"--unshare-{name}" in words
+
+
+def test_a_fork_server_sees_no_folder_of_a_run() -> None:
+    words = view.server_arguments(REQUEST, {}, FILES, (11, "/p.py"), lambda path: f"SRC{path}")
+    sources = [pair[0] for flag in ("--bind", "--ro-bind", "--dev-bind") for pair in triples(words, flag)]
+    assert [source for source in sources if source.startswith("SRC")] == ["SRC/home/u/venv"]
+    added = [words[i + 1] for i, word in enumerate(words) if word == "--cap-add"]
+    assert added == ["CAP_SYS_ADMIN", "CAP_SYS_CHROOT", "CAP_SETFCAP"]
+    assert words.index("--cap-drop") < words.index("--cap-add")
+    for name in ("user", "ipc", "pid", "uts", "net", "cgroup-try"):
+        assert f"--unshare-{name}" in words
+    text = " ".join(words)
+    assert text.index("--file 11 /p.py") < text.index("--remount-ro / ")
+
+
 def test_an_interpreter_below_work_does_not_hide_the_work_tree() -> None:
     inside = view.places(replace(REQUEST, interpreter=Interpreter(Path("/work/v/bin/python"), (Path("/work/v"),))))
     assert inside["work"] == "/work_"
