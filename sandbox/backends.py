@@ -108,6 +108,7 @@ def _probe_bubblewrap() -> Probe:
     if faults:
         return Probe("bubblewrap", False, f"it runs, but does not hold: {'; '.join(faults)}", "see docs/sandbox.md")
     how = "gives up root first" if runner.mode.drop else "as this user"
+    how += ", warm starts" if runner.starts_warm else ", no warm starts"
     return Probe("bubblewrap", True, f"{runner.program.path} {runner.program.version}, {how}, {runner.limits_kind}")
 
 

@@ -109,6 +109,11 @@ class Bubblewrap:
                     return result
             return self._show(plan, lambda source: bwrap_run.run(plan, source))
 
+    @property
+    def starts_warm(self) -> bool:
+        """Whether runs that name modules may start warm: bubblewrap has the flags, and there is a filter for this machine."""
+        return self._warm is not None
+
     def _run_warm(self, plan: Plan, server: warm.Server) -> tuple[RunResult, bool]:
         """The result, and whether the server can be used again."""
         backend = plan.backend.replace(self.name, f"{self.name}-warm")
