@@ -86,6 +86,8 @@ class Server:
         self.uid: int | None = None
         self.modules: frozenset[str] = frozenset()
         self._plan = plan
+        # Here and not in the thread, whose private mounts may hide where this package lies.
+        self._program = PROGRAM.read_bytes()
         self._stack = ExitStack()
         self._control, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._stack.enter_context(self._control)
@@ -177,7 +179,7 @@ class Server:
             ours.enter_context(self._theirs)
             etc = {path: bwrap_run.memory_file(ours, text.encode()) for path, text in view.ETC.items()}
             filter_ = bwrap_run.memory_file(ours, seccomp.program(fork_server=True) or b"")
-            program = bwrap_run.memory_file(ours, PROGRAM.read_bytes())
+            program = bwrap_run.memory_file(ours, self._program)
             files = view.Descriptors(status_end, None, etc, filter_)
             words = view.server_arguments(plan.request, dict(self.key.environment), files, (program, INSIDE), source)
             control = self._theirs.fileno()
