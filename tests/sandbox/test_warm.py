@@ -54,6 +54,8 @@ class Place:
 
     folder: Path
     runner: Bubblewrap
+    others: frozenset[int]
+    """Fork servers of other runners of this process."""
     count: int = 0
 
     def request(self, *argv: str, preload: tuple[str, ...] = ("json",), limits: Limits = LIMITS) -> RunRequest:
@@ -68,6 +70,10 @@ class Place:
     def run(self, program: str, *, preload: tuple[str, ...] = ("json",), limits: Limits = LIMITS) -> RunResult:
         (self.folder / "work" / "program.py").write_text(program)
         return self.runner.run(self.request("python", "program.py", "{out}", preload=preload, limits=limits))
+
+    def servers(self) -> list[int]:
+        """Process ids of the runner's fork servers, bubblewrap's own among them."""
+        return [pid for pid in all_servers() if pid not in self.others]
 
     def module(self, name: str, text: str) -> str:
         (self.folder / "site" / f"{name}.py").write_text(text)
@@ -91,11 +97,10 @@ def runner() -> Iterator[Bubblewrap]:
 def place(tmp_path: Path, runner: Bubblewrap) -> Place:
     (tmp_path / "work" / "sub").mkdir(parents=True)
     (tmp_path / "site").mkdir()
-    return Place(tmp_path, runner)
+    return Place(tmp_path, runner, frozenset(all_servers()))
 
 
-def servers() -> list[int]:
-    """Process ids of the fork servers of this process's runners, bubblewrap's own among them."""
+def all_servers() -> list[int]:
     return [pid for pid in processes.tree(os.getpid()).pids if b"/warm_server.py" in command_line(pid)]
 
 
@@ -337,10 +342,10 @@ def test_a_module_that_is_imported_sees_no_run_and_can_mount_nothing(place: Plac
 )
 def test_a_process_that_cannot_be_forked_soundly_serves_nothing(place: Place, text: str, why: str) -> None:
     name = place.module("unsound", text)
-    before = set(servers())
+    before = set(place.servers())
     found = [place.run("print('fine')", preload=(name,)) for _ in range(2)]
     assert [(r.status, r.log_head, r.backend) for r in found] == [("ok", "fine\n", COLD)] * 2
-    assert set(servers()) <= before
+    assert set(place.servers()) <= before
 
 
 @pytest.mark.parametrize(
@@ -369,14 +374,14 @@ def test_a_run_that_would_differ_starts_cold(place: Place, files: dict[str, str]
 
 def test_a_server_is_used_again_and_two_runs_at_once_have_one_each(place: Place) -> None:
     assert place.run("print(1)").backend == WARM
-    once = set(servers())
+    once = set(place.servers())
     assert place.run("print(2)").backend == WARM
-    assert set(servers()) == once
+    assert set(place.servers()) == once
     assert place.run("print(3)", preload=("json", "csv")).backend == WARM
-    twice = set(servers())
+    twice = set(place.servers())
     assert len(twice) == 2 * len(once), "what was not imported is not there"
     assert place.run("print(4)", preload=("csv",)).backend == WARM
-    assert set(servers()) == twice, "a server that has imported more will do"
+    assert set(place.servers()) == twice, "a server that has imported more will do"
     (place.folder / "work" / "wait.py").write_text(WAIT)
     requests = [place.request("python", "wait.py", "{out}") for _ in range(2)]
     results: list[RunResult] = []
@@ -391,14 +396,14 @@ def test_a_server_is_used_again_and_two_runs_at_once_have_one_each(place: Place)
     for thread in threads:
         thread.join(60)
     assert [(r.status, r.backend) for r in results] == [("ok", WARM)] * 2, results
-    assert len(set(servers())) == 2 * len(once)
+    assert len(set(place.servers())) == 2 * len(once)
 
 
 @pytest.mark.parametrize("which", ["server", "its first process"])
 @pytest.mark.parametrize("when", ["idle", "running"])
 def test_a_killed_server_is_no_fault_of_the_run_and_the_next_has_a_new_one(place: Place, which: str, when: str) -> None:
     assert place.run("print(1)").backend == WARM
-    found = set(servers())
+    found = set(place.servers())
     # bubblewrap, its first process, the server: the last has the highest depth, and Python's command line alone.
     python = next(pid for pid in found if not command_line(pid).split(b"\0")[0].endswith(b"bwrap"))
     victim = (
@@ -422,7 +427,7 @@ def test_a_killed_server_is_no_fault_of_the_run_and_the_next_has_a_new_one(place
     assert gone(python)
     later = place.run("print(2)")
     assert (later.status, later.log_head, later.backend) == ("ok", "2\n", WARM)
-    assert python not in servers()
+    assert python not in place.servers()
 
 
 def test_cancelling_while_a_server_starts_ends_the_run_and_not_warm_starts(place: Place) -> None:
@@ -431,9 +436,9 @@ def test_cancelling_while_a_server_starts_ends_the_run_and_not_warm_starts(place
     )
     results: list[RunResult] = []
     thread = threading.Thread(target=lambda: results.append(place.run("print(1)", preload=(name,))))
-    before = set(servers())
+    before = set(place.servers())
     thread.start()
-    while not set(servers()) - before:
+    while not set(place.servers()) - before:
         thread.join(0.02)
     place.runner.cancel()
     thread.join(60)
