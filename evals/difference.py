@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .clusters import bootstrap_standard_error
 from .trial import Run
 
 if TYPE_CHECKING:
@@ -40,12 +41,14 @@ class Difference:
         return not self.tie and self.mean is not None and self.mean > 0
 
 
-def difference(candidate: Sequence[Run], reference: Sequence[Run], direction: str) -> Difference:
-    """Mean paired difference over the common seeds, and its interval.
+def difference(
+    candidate: Sequence[Run], reference: Sequence[Run], direction: str, *, level: float = LEVEL
+) -> Difference:
+    """Mean paired difference over the common seeds, and its two-sided interval at `level`.
 
     Without per-example values: Student's t over the seeds. With per-example values of equal length on both sides the
     interval covers both sources of luck, the seeds that were drawn and the examples that were drawn (Bouthillier et al.
-    2021 on why more than one source counts): see `crossed_half_width`.
+    2021 on why more than one source counts): see `crossed_half_width`, and `clusters` for examples that come in groups.
 
     Fewer than two common seeds give no interval. Neither do seeds that all show the same difference other than 0, when
     there are no per-example values: nothing then says how far luck could have moved it.
@@ -55,10 +58,23 @@ def difference(candidate: Sequence[Run], reference: Sequence[Run], direction: st
     left_out = len(candidate) + len(reference) - 2 * len(pairs)
     if not pairs:
         return Difference(None, None, None, 0, "no common seed has a score on both sides", True, left_out)
-    gains = [sign * (mine.score.value - theirs.score.value) for mine, theirs in pairs if mine.score and theirs.score]
-    mean, low, high, method = _interval(gains, _examples(pairs, sign), _scale(pairs))
-    tie = low is None or high is None or low <= 0.0 <= high
-    return Difference(mean, low, high, len(gains), method, tie, left_out)
+    gains = _gains(pairs, sign)
+    rounding = _ROUNDING * _scale(pairs)
+    mean = math.fsum(gains) / len(gains)
+    half, method = _half_width(gains, _examples(pairs, sign), _groups(pairs), (level, rounding))
+    if half is None:
+        return Difference(mean, None, None, len(gains), method, True, left_out)
+    if half == 0.0 and abs(mean) <= rounding:
+        mean = 0.0
+    low, high = mean - half, mean + half
+    return Difference(mean, low, high, len(gains), method, low <= 0.0 <= high, left_out)
+
+
+def paired_gains(candidate: Sequence[Run], reference: Sequence[Run], direction: str) -> dict[int, float]:
+    """By seed, how much better the candidate was on it; seeds without a score on both sides are left out."""
+    pairs = _pairs(candidate, reference)
+    gains = _gains(pairs, 1.0 if direction == "maximize" else -1.0)
+    return {mine.seed: gain for (mine, _), gain in zip(pairs, gains, strict=True)}
 
 
 def sign_flip_floor(n: int) -> float:
@@ -77,6 +93,10 @@ def _scale(pairs: Sequence[tuple[Run, Run]]) -> float:
     return max(abs(run.score.value) for pair in pairs for run in pair if run.score)
 
 
+def _gains(pairs: Sequence[tuple[Run, Run]], sign: float) -> list[float]:
+    return [sign * (mine.score.value - theirs.score.value) for mine, theirs in pairs if mine.score and theirs.score]
+
+
 def _examples(pairs: Sequence[tuple[Run, Run]], sign: float) -> "NDArray[np.float64] | None":
     """Differences, seeds x examples; None unless every run has the same number of per-example values, two or more."""
     import numpy as np
@@ -89,27 +109,50 @@ def _examples(pairs: Sequence[tuple[Run, Run]], sign: float) -> "NDArray[np.floa
     return np.asarray(sign * (table[0::2] - table[1::2]), dtype=np.float64)
 
 
-def _interval(
-    gains: Sequence[float], examples: "NDArray[np.float64] | None", scale: float
-) -> tuple[float, float | None, float | None, str]:
+def _groups(pairs: Sequence[tuple[Run, Run]]) -> "NDArray[np.int64] | None":
+    """The examples' groups; None where no group has two of them, or where the runs do not agree about them."""
+    import numpy as np
+
+    found = {run.score.groups for pair in pairs for run in pair if run.score}
+    groups = found.pop() if len(found) == 1 else None
+    return None if groups is None or len(set(groups)) == len(groups) else np.asarray(groups, dtype=np.int64)
+
+
+def _half_width(
+    gains: Sequence[float],
+    examples: "NDArray[np.float64] | None",
+    groups: "NDArray[np.int64] | None",
+    level_and_rounding: tuple[float, float],
+) -> tuple[float | None, str]:
+    """Half the interval's width and how it was made; None when the runs cannot give one."""
+    level, rounding = level_and_rounding
     n = len(gains)
-    mean = math.fsum(gains) / n
     if n < 2:
-        return mean, None, None, "no interval: one common seed shows no spread"
-    rounding = _ROUNDING * scale
-    seeds_vary = max(gains) - min(gains) > rounding
+        return None, "no interval: one common seed shows no spread"
     if examples is not None and bool(abs(examples).max() > rounding):
-        half = crossed_half_width(examples)
-        return mean, mean - half, mean + half, f"paired over {n} seeds x {examples.shape[1]} examples, crossed"
-    if seeds_vary:
-        half = _quantile(n - 1) * _standard_error(gains)
-        return mean, mean - half, mean + half, f"paired t over {n} seeds"
-    if abs(mean) <= rounding:
-        return 0.0, 0.0, 0.0, f"identical on {n} seeds"
-    return mean, None, None, f"no interval: the same difference on all {n} seeds, and no per-example values"
+        if groups is None:
+            return crossed_half_width(examples, level), f"paired over {n} seeds x {examples.shape[1]} examples, crossed"
+        count = int(groups.max()) + 1
+        if count < 2:
+            return None, "no interval: all examples are of one group"
+        return _clustered(gains, examples, groups, level), f"paired over {n} seeds x {count} groups, cluster bootstrap"
+    if max(gains) - min(gains) > rounding:
+        return _quantile(n - 1, level) * _standard_error(gains), f"paired t over {n} seeds"
+    if abs(math.fsum(gains) / n) <= rounding:
+        return 0.0, f"identical on {n} seeds"
+    return None, f"no interval: the same difference on all {n} seeds, and no per-example values"
 
 
-def crossed_half_width(differences: "NDArray[np.float64]") -> float:
+def _clustered(
+    gains: Sequence[float], examples: "NDArray[np.float64]", groups: "NDArray[np.int64]", level: float
+) -> float:
+    """Never narrower than Student's t over the seeds, as for single examples."""
+    n, count = len(gains), int(groups.max()) + 1
+    both = _quantile(min(n, count) - 1, level) * bootstrap_standard_error(examples, groups)
+    return max(both, _quantile(n - 1, level) * _standard_error(gains))
+
+
+def crossed_half_width(differences: "NDArray[np.float64]", level: float = LEVEL) -> float:
     """Half the width of the interval of the mean of a seeds x examples table, both drawn at random.
 
     The table is X[s, e] = mu + A[s] + B[e] + E[s, e] (two-way crossed, one value a cell), so with S seeds, N examples and
@@ -136,8 +179,8 @@ def crossed_half_width(differences: "NDArray[np.float64]") -> float:
     if squares <= 0.0:
         return 0.0
     spread = ms_seeds**2 / (seeds - 1) + ms_examples**2 / (examples - 1) + ms_residual**2 / dof_residual
-    both = _quantile(squares**2 / spread) * math.sqrt(squares / (seeds * examples))
-    seeds_alone = _quantile(seeds - 1) * math.sqrt(ms_seeds / (seeds * examples))
+    both = _quantile(squares**2 / spread, level) * math.sqrt(squares / (seeds * examples))
+    seeds_alone = _quantile(seeds - 1, level) * math.sqrt(ms_seeds / (seeds * examples))
     return max(both, seeds_alone)
 
 
@@ -147,7 +190,7 @@ def _standard_error(values: Sequence[float]) -> float:
     return math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1) / n)
 
 
-def _quantile(degrees: float) -> float:
+def _quantile(degrees: float, level: float) -> float:
     from scipy.special import stdtrit
 
-    return float(stdtrit(degrees, 0.5 + LEVEL / 2))
+    return float(stdtrit(degrees, 0.5 + level / 2))

@@ -19,10 +19,11 @@ MATCH_SECONDS = 10.0
 
 
 def score_of_json(data: bytes, metric: Metric, nonce: str | None = None) -> Score:
-    """The score in a metrics file: the number called `metric.name`, per-example values, other numbers as extras.
+    """The score in a metrics file: the number called `metric.name`, per-example values and groups, other numbers as extras.
 
     Raises: ArtifactError for anything else than one finite number of that name; for another nonce than the given one;
-    for per-example values that are not finite numbers with the metric as their mean, within 1e-6.
+    for per-example values that are not finite numbers with the metric as their mean, within 1e-6; for groups that are not
+    one text or whole number for each of them.
     """
     body = strict_json(data)
     if not isinstance(body, dict):
@@ -35,7 +36,8 @@ def score_of_json(data: bytes, metric: Metric, nonce: str | None = None) -> Scor
         raise ArtifactError(f"no metric {metric.name}", found=", ".join(map(str, body))[:200] or "an empty object")
     value = _finite(body[metric.name], metric.name)
     per_example = _per_example(body.get("per_example"), value)
-    return Score(metric.name, value, per_example, _extras(body, metric.name))
+    groups = _groups(body.get("groups"), len(per_example or ()))
+    return Score(metric.name, value, per_example, _extras(body, metric.name), groups)
 
 
 def _finite(value: object, name: str) -> float:
@@ -61,6 +63,21 @@ def _per_example(values: object, mean: float) -> tuple[float, ...] | None:
     if not abs(found - mean) <= MEAN_TOLERANCE * max(1.0, abs(mean)):
         raise ArtifactError("the mean of per_example is not the metric", wanted=f"{mean:.8g}", found=f"{found:.8g}")
     return numbers
+
+
+def _groups(names: object, examples: int) -> tuple[int, ...] | None:
+    """The groups of the examples, numbered in order of appearance."""
+    if names is None:
+        return None
+    if not isinstance(names, list) or len(names) != examples:
+        found = f"{len(names)} entries" if isinstance(names, list) else type(names).__name__
+        raise ArtifactError("groups are not one for each of per_example", wanted=f"{examples} entries", found=found)
+    numbers: dict[str | int, int] = {}
+    for name in names:
+        if isinstance(name, bool) or not isinstance(name, str | int):
+            raise ArtifactError("a group is not a text or a whole number", found=type(name).__name__)
+        numbers.setdefault(name, len(numbers))
+    return tuple(numbers[name] for name in names)
 
 
 def _extras(body: Mapping[str, object], name: str) -> dict[str, float]:

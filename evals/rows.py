@@ -49,16 +49,19 @@ def decode_run(body: str) -> RunRecord:
 
 
 def encode_trial(trial: Trial) -> tuple[str, bytes]:
-    """Body, and the per-example values of all runs one after the other as little-endian doubles.
+    """Body, and the per-example values of all runs, each followed by its groups, as little-endian doubles.
 
     The values are kept apart because thousands of floats cost milliseconds as text and microseconds as bytes.
     """
     runs, blob = [], bytearray()
     for run in trial.runs:
         values = run.score.per_example if run.score else None
-        bare = replace(run, score=replace(run.score, per_example=None)) if run.score else run
-        runs.append(asdict(bare) | {"examples": None if values is None else len(values)})
-        blob += struct.pack(f"<{len(values or ())}d", *(values or ()))
+        groups = run.score.groups if run.score else None
+        bare = replace(run, score=replace(run.score, per_example=None, groups=None)) if run.score else run
+        counts = {"examples": None if values is None else len(values), "grouped": groups is not None}
+        runs.append(asdict(bare) | counts)
+        numbers = (*(values or ()), *(groups or ()))
+        blob += struct.pack(f"<{len(numbers)}d", *numbers)
     body = asdict(replace(trial, runs=())) | {"runs": runs}
     return to_text(body), bytes(blob)
 
@@ -70,9 +73,13 @@ def decode_trial(body: str, blob: bytes) -> Trial:
         count = row.pop("examples")
         values = None if count is None else struct.unpack_from(f"<{count}d", blob, at)
         at += 8 * (count or 0)
+        groups = None
+        if row.pop("grouped", False):
+            groups = tuple(map(int, struct.unpack_from(f"<{count}d", blob, at)))
+            at += 8 * (count or 0)
         score = row.pop("score")
         if score:
-            score = Score(**{**score, "per_example": values})
+            score = Score(**{**score, "per_example": values, "groups": groups})
         runs.append(Run(**row | {"gpu": decode_gpu(row.get("gpu"))}, score=score))
     verdicts = tuple(Verdict(**verdict) for verdict in fields.pop("verdicts"))
     return Trial(**fields, runs=tuple(runs), verdicts=verdicts)

@@ -25,6 +25,8 @@ class Score:
     per_example: tuple[float, ...] | None = None
     """Contribution of each example or user, in the order of the labels; its mean is `value`."""
     extras: Mapping[str, float] = field(default_factory=dict)
+    groups: tuple[int, ...] | None = None
+    """The group of each example, numbered in order of appearance: examples of one group were drawn together."""
 
 
 @dataclass(frozen=True, slots=True)

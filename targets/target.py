@@ -73,7 +73,8 @@ class Metric(_Part):
     direction: Literal["maximize", "minimize"]
     file: Text = "metrics.json"
     """JSON object written to {out} by the last step; `name` is looked up at its top level. May also hold
-    `per_example`: a list of finite numbers whose mean is the metric, in the order of the labels."""
+    `per_example`: a list of finite numbers whose mean is the metric, in the order of the labels; and `groups`: the group of
+    each of them (a user, a document), where examples of one group are not independent of each other."""
     stdout: str | None = None
     """For same-process targets that print their metric: a regular expression with one group; the last match counts."""
 
