@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ALPHA = 0.05
-"""Chance that a campaign of candidates that are no better accepts any of them."""
+ALPHA = 0.025
+"""Chance that a campaign of candidates that are no better accepts any of them. One-sided: what a two-sided test at 5 % allows,
+and the 95 % intervals shown beside it."""
 SPENDING_POWER = 3
 MOST_ENUMERATED = 12
 """Planned seeds up to which all 2^N patterns of signs are looked at; beyond, 2^MOST_ENUMERATED drawn once, the observed one
