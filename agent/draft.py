@@ -213,7 +213,7 @@ def _rest(code: CodeMap, entry: Entry, *, has_out: bool) -> Iterator[str]:
     yield from (
         "[seeds]",
         "search = [0, 1]",
-        "confirm = [100, 101, 102, 103, 104, 105]  # six is the least that can show p < 0.05",
+        "confirm = [100, 101, 102, 103, 104, 105, 106, 107]  # with eight, up to four winners can be told from luck together",
         "",
     )
     yield from (

@@ -25,7 +25,7 @@ from pathlib import Path
 
 TARGETS = Path(__file__).parent.parent / "targets"
 SEARCH_SEEDS = (0, 1)
-CONFIRM_SEEDS = (100, 101, 102, 103, 104, 105)
+CONFIRM_SEEDS = (100, 101, 102, 103, 104, 105, 106, 107)
 
 REPAIRS = {
     "logits for the loss": ("model.py", "return F.softmax(self.head(x), dim=1)", "return self.head(x)"),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from .acceptance import Standing as Standing
 from .by_kind import EditGain as EditGain
 from .by_kind import KindGain as KindGain
 from .by_kind import edit_gains, kind_gains
@@ -14,6 +15,7 @@ from .equal_compute import EqualCompute as EqualCompute
 from .equal_compute import check_equal_compute
 from .ledger import Ledger
 from .rows import RunRecord
+from .standings import family_of, standings
 from .trial import Arm, Params, Phase, ProposalRecord, Run, Trial
 from .verdict import caveats_of, sentence
 
@@ -37,6 +39,8 @@ class ArmResult:
     """Mean over fresh seeds on the confirm split, of the seeds that have a score."""
     gain: Difference | None
     """On the confirm split, paired by seed: the number to quote. None for the baseline and for a missing side."""
+    standing: Standing | None
+    """Whether the gain is accepted, under the error budget of the whole run. None for what is no finalist."""
     sealed_score: float | None
     sealed_gain: Difference | None
     trials: int
@@ -88,10 +92,17 @@ def compare(ledger: Ledger, run_id: str) -> Comparison:
     proposals = ledger.proposals(run_id)
     direction = str(record.settings.get("direction", "maximize"))
     rows = _Rows(trials, proposals, direction)
+    accepted = _standings(record, rows)
     present = [arm for arm in ARMS if arm in record.settings.get("arms", ()) or rows.of(arm)]
     spent = ledger.device_seconds(run_id)
     lost = ledger.lost_seconds(run_id)
-    arms = tuple(_arm_result(ledger, run_id, rows, arm, (spent.get(arm, 0.0), lost.get(arm, 0.0))) for arm in present)
+    arms = tuple(
+        replace(
+            _arm_result(ledger, run_id, rows, arm, (spent.get(arm, 0.0), lost.get(arm, 0.0))),
+            standing=None if arm == "baseline" else accepted.get(rows.winner(arm) or ""),
+        )
+        for arm in present
+    )
     edits = edit_gains(trials, proposals, direction)
     draft = Comparison(
         run=record,
@@ -146,6 +157,16 @@ class _Rows:
         return next((p for p in made if p.arm == arm), made[0] if made else None)
 
 
+def _standings(record: RunRecord, rows: _Rows) -> dict[str, Standing]:
+    """By commit. A run that wrote no family down, an older one, has that of its winners."""
+    arms = [arm for arm in ARMS if arm != "baseline" and rows.winner(arm)]
+    planned = sorted({run.seed for t in rows.trials if t.phase == "confirm" for run in t.runs})
+    winners = {str(arm): rows.winner(arm) or "" for arm in arms}
+    written = record.settings.get("acceptance") or family_of(winners, record.commit, planned)
+    runs = {rows.winner(arm) or "": rows.runs(arm, "confirm") for arm in arms}
+    return standings(written, runs, rows.runs("baseline", "confirm"), rows.direction)
+
+
 def _arm_result(ledger: Ledger, run_id: str, rows: _Rows, arm: Arm, seconds: tuple[float, float]) -> ArmResult:
     device_seconds, lost_seconds = seconds
     winner = rows.winner(arm)
@@ -163,6 +184,7 @@ def _arm_result(ledger: Ledger, run_id: str, rows: _Rows, arm: Arm, seconds: tup
         search_score=_mean(chosen.runs if chosen else _search_runs(rows, winner)),
         confirm_score=_mean(rows.runs(arm, "confirm")),
         gain=None if arm == "baseline" else rows.difference(arm, "baseline"),
+        standing=None,
         sealed_score=_mean(rows.runs(arm, "sealed")),
         sealed_gain=None if arm == "baseline" else rows.difference(arm, "baseline", "sealed"),
         trials=len(searched),

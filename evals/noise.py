@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
+from .acceptance import fewest_seeds
 from .trial import Run
 
 
@@ -16,19 +17,22 @@ class Noise:
     n: int
     mean: float
 
-    def minimum_detectable_effect(self, n: int, *, alpha: float = 0.05, power: float = 0.8) -> float:
-        """The smallest true gain that `n` paired seeds find with this power, two-sided: (t + t) * sd_d / sqrt(n).
+    def minimum_detectable_effect(self, n: int, *, level: float = 0.025, power: float = 0.8) -> float:
+        """The smallest true gain that a test over `n` paired seeds at this one-sided level finds with this power.
 
-        sd_d is sqrt(2) * sd, as if the two sides' seeds had nothing in common: an upper value, because pairing by seed
-        can only help where it works. Infinite below two seeds. Quantiles of t with n - 1 degrees of freedom in place of
-        z, which is too small by a quarter at n = 6.
+        In the metric's unit. sd_d, of a paired difference, is taken for sqrt(2) * sd, as if the two sides' seeds had nothing in
+        common: an upper value, because pairing can only help where it works. The power is that of Student's t (noncentral
+        t), which the sign-flip test comes near to; infinite where that cannot pass at all (2^-n above the level), and below
+        two seeds.
         """
-        if n < 2:
+        if n < max(2, fewest_seeds(level)):
             return math.inf
-        from scipy.stats import t
+        from scipy.optimize import brentq
+        from scipy.stats import nct, t
 
-        quantiles = float(t.ppf(1 - alpha / 2, n - 1) + t.ppf(power, n - 1))
-        return quantiles * math.sqrt(2) * self.sd / math.sqrt(n)
+        beyond = t.ppf(1 - level, n - 1)
+        shift = brentq(lambda nc: nct.sf(beyond, n - 1, nc) - power, 0.0, 50.0 + 10.0 * beyond)
+        return float(shift) * math.sqrt(2) * self.sd / math.sqrt(n)
 
 
 def noise_of(runs: Sequence[Run]) -> Noise | None:

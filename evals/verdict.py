@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from .acceptance import ALPHA, Standing
 from .difference import Difference, sign_flip_floor
 from .trial import Arm, Trial
 
 if TYPE_CHECKING:
-    from .compare import Comparison
+    from .compare import ArmResult, Comparison
 
 NAMES: dict[Arm, str] = {
     "random": "random search", "tuner": "hyperparameter tuning", "edits": "code edits", "edits+tuner": "both together",
@@ -47,18 +48,20 @@ def _compute(comparison: "Comparison") -> str:
 
 
 def _conclusion(comparison: "Comparison") -> str:
-    gained = [arm for arm in comparison.arms if arm.gain and arm.gain.mean is not None and not arm.gain.tie]
+    better = [NAMES[arm.arm] for arm in comparison.arms if accepted(arm)]
+    worse = [NAMES[a.arm] for a in comparison.arms if a.gain and a.gain.high is not None and a.gain.high < 0]
+    open_ = [NAMES[a.arm] for a in comparison.arms if a.standing and a.standing.state == "undecided"]
     apart = comparison.edits_minus_tuner
+    if open_:
+        return f"undecided ({_listed(open_)}: not all planned seeds have run)"
     if apart is None or apart.mean is None:
-        better = [NAMES[arm.arm] for arm in gained if arm.gain and (arm.gain.mean or 0.0) > 0]
-        worse = [NAMES[arm.arm] for arm in gained if arm.gain and (arm.gain.mean or 0.0) < 0]
         parts = [f"{_listed(better)} beat the untouched code"] if better else []
         parts += [f"{_listed(worse)} did worse than the untouched code"] if worse else []
         return _listed(parts) or "a tie with the untouched code"
     if not apart.tie:
         winner, loser = (NAMES["edits"], NAMES["tuner"]) if apart.mean > 0 else (NAMES["tuner"], NAMES["edits"])
         return f"{winner} beat {loser} by {_magnitude(apart)}"
-    tail = "" if gained else ", and neither can be told apart from the untouched code"
+    tail = "" if better or worse else ", and neither can be told apart from the untouched code"
     return f"code edits against tuning is a tie (difference {_signed(apart)}){tail}"
 
 
@@ -69,7 +72,7 @@ def caveats_of(comparison: "Comparison", trials: Sequence[Trial]) -> tuple[str, 
         *_compute_caveats(comparison, trials),
         *_seed_caveats(comparison),
         *_split_caveats(comparison),
-        *_multiplicity(comparison),
+        *_acceptance(comparison),
     )
 
 
@@ -138,22 +141,33 @@ def _split_caveats(comparison: "Comparison") -> Iterator[str]:
     if comparison.sealed_openings > 1:
         yield f"The sealed split was opened {comparison.sealed_openings} times (after a crash, not to choose)."
     for arm in comparison.arms:
-        if arm.gain and arm.sealed_gain and _claims(arm.gain) and not _claims(arm.sealed_gain):
+        if arm.sealed_gain and accepted(arm) and not arm.sealed_gain.better:
             yield f"{arm.arm}: the sealed split does not uphold the confirmed gain ({_signed(arm.sealed_gain)})."
 
 
-def _multiplicity(comparison: "Comparison") -> Iterator[str]:
-    contenders = sum(arm.gain is not None for arm in comparison.arms)
+def _acceptance(comparison: "Comparison") -> Iterator[str]:
+    for arm in comparison.arms:
+        if arm.standing and arm.gain and arm.gain.better and not arm.standing.better:
+            yield (
+                f"{arm.arm}: the interval lies above zero, but the gain is {_state(arm.standing)} under the error budget of the "
+                f"whole run: {_one_line(arm.standing.reason)}."
+            )
+    finalists = len({arm.commit for arm in comparison.arms if arm.standing})
     tried = sum(arm.trials for arm in comparison.arms)
-    if contenders > 1:
+    if finalists:
         yield (
-            f"{contenders} arms are each held against the untouched code at 95 %, without correction; their winners come "
-            f"from {tried} search trials, and only runs on fresh seeds are quoted."
+            f"{finalists} winners of {tried} search trials were tested together on fresh seeds: the chance that any is accepted "
+            f"without being better is at most {ALPHA:.1%}. The intervals are 95 % each."
         )
 
 
-def _claims(gain: Difference) -> bool:
-    return not gain.tie and gain.mean is not None and gain.mean > 0
+def accepted(arm: "ArmResult") -> bool:
+    """Whether its gain over the untouched code may be claimed."""
+    return arm.standing is not None and arm.standing.better
+
+
+def _state(standing: Standing) -> str:
+    return "undecided" if standing.state == "undecided" else "not accepted"
 
 
 def _signed(gain: Difference) -> str:

@@ -95,8 +95,9 @@ class Splits(_Part):
 
 class Seeds(_Part):
     search: SeedList = (0, 1)
-    confirm: SeedList = (100, 101, 102, 103, 104, 105)
-    """Fresh ones, shared by every arm. Fewer than six can never reach a two-sided sign-flip p below 0.05."""
+    confirm: SeedList = (100, 101, 102, 103, 104, 105, 106, 107)
+    """Fresh ones, shared by every arm. A gain of one branch can be accepted from six seeds on, gains of four arms' winners together
+    from eight on (evals/acceptance.py)."""
 
 
 class Limits(_Part):

@@ -84,7 +84,7 @@ confirm = { inputs = "data/confirm_x.json", labels = "data/confirm_y.json" }
 sealed = { inputs = "data/sealed_x.json", labels = "data/sealed_y.json" }
 [seeds]
 search = [0, 1]
-confirm = [100, 101, 102, 103, 104, 105]
+confirm = [100, 101, 102, 103, 104, 105, 106, 107]
 [limits]
 timeout = "20s"
 memory_mb = 512

@@ -5,7 +5,9 @@ from functools import partial
 
 from ...evals.compare import compare
 from ...evals.report import write_report
+from ...evals.standings import family_of
 from ...evals.trial import Arm, Phase, ProposalRecord
+from ...evals.verdict import accepted
 from ...targets.errors import TargetError
 from ..attempt import Attempt, perform
 from ..events import Note, PhaseChanged, Promoted, RunFinished
@@ -16,8 +18,15 @@ from .state import IDLE, State
 
 
 def confirm(lab: Lab, _state: State) -> State:
-    """Each arm's best, and the untouched code, on fresh seeds and the confirm split."""
+    """Each arm's best, and the untouched code, on fresh seeds and the confirm split.
+
+    Who is to be tested, over how many seeds and at what level is written down before the first of them runs.
+    """
     lab.say(PhaseChanged("confirming"))
+    ledger = lab.journal.ledger
+    if "acceptance" not in ledger.run(lab.run_id).settings:
+        family = family_of({str(arm): commit for arm, commit in _winners(lab).items()}, lab.checkout.base, lab.the_plan.confirm_seeds)
+        ledger.update_settings(lab.run_id, acceptance=family)
     _all_arms(lab, "confirm")
     return IDLE
 
@@ -94,7 +103,7 @@ def _all_arms(lab: Lab, phase: Phase) -> None:
 def _promote(lab: Lab) -> list[str]:
     """Branches for the winners the confirm split upheld, and for the single edits they are made of."""
     comparison = compare(lab.journal.ledger, lab.run_id)
-    upheld = {arm.arm: arm for arm in comparison.arms if arm.gain and arm.gain.better}
+    upheld = {arm.arm: arm for arm in comparison.arms if accepted(arm)}
     rows: list[ProposalRecord] = []
     for name in ("edits", "edits+tuner", "tuner"):
         commit = _winners(lab).get(name) if name in upheld else None

@@ -45,7 +45,7 @@ def arms(facts: Facts) -> Table:
     return table(
         "Every arm: its gain on fresh seeds with a 95 % interval, its scores on each split, and what it cost",
         [
-            ("arm", "arm"), ("gain", "number"), ("95 % interval", "number"), ("search", "number"), ("confirm", "number"),
+            ("arm", "arm"), ("gain", "number"), ("95 % interval", "number"), ("verdict", "text"), ("search", "number"), ("confirm", "number"),
             ("sealed", "number"), ("device", "number"), ("CPU", "number"), ("dollars", "number"), ("trials", "number"),
             ("failed", "number"),
         ],
@@ -60,6 +60,7 @@ def _arm_row(arm: ArmResult, digits: int) -> list[str]:
         arm.arm,
         numbers.signed(gain.mean, digits) if gain else numbers.NONE,
         (numbers.interval(gain.low, gain.high, digits) + (" (tie)" if gain.tie else "")) if gain else numbers.NONE,
+        verdict_word(arm),
         numbers.score(arm.search_score, digits),
         numbers.score(arm.confirm_score, digits),
         numbers.score(arm.sealed_score, digits),
@@ -69,6 +70,13 @@ def _arm_row(arm: ArmResult, digits: int) -> list[str]:
         str(arm.trials),
         str(sum(arm.failures.values())),
     ]
+
+
+def verdict_word(arm: ArmResult) -> str:
+    """`accepted`, `not accepted`, `undecided`; nothing for what was not tested."""
+    if arm.standing is None:
+        return numbers.NONE
+    return {"better": "accepted", "not better": "not accepted", "undecided": "undecided"}[arm.standing.state]
 
 
 def method(facts: Facts) -> str:

@@ -8,7 +8,7 @@ from branchlab.agent.policy import SEARCH_ARMS, Plan, best, hopeless, make_plan,
 from branchlab.evals.trial import Arm, Decision, Run, Score, Trial
 from branchlab.targets.errors import BudgetError
 
-CONFIRM = (100, 101, 102, 103, 104, 105)
+CONFIRM = (100, 101, 102, 103, 104, 105, 106, 107)
 
 
 def trial(name: str, scores: list[float | None], decision: Decision = "keep", arm: Arm = "edits") -> Trial:

@@ -11,7 +11,7 @@ from branchlab.evals.trial import Arm, Decision, Phase, ProposalRecord, Run, Sco
 
 RUN_ID = "r20260301-7f3a"
 BASE = hashlib.sha1(b"base", usedforsecurity=False).hexdigest()
-SEARCH_SEEDS, CONFIRM_SEEDS = (0, 1), (100, 101, 102, 103, 104, 105)
+SEARCH_SEEDS, CONFIRM_SEEDS = (0, 1), (100, 101, 102, 103, 104, 105, 106, 107)
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -172,7 +172,7 @@ class SampleRun:
         return "both-2"
 
     def confirm(self, finalists: Mapping[Arm, str]) -> None:
-        levels = {"baseline": 0.0, "random": 0.002, "tuner": 0.006, "edits": 0.041 * self.gain,
+        levels = {"baseline": 0.0, "random": 0.0005, "tuner": 0.006, "edits": 0.041 * self.gain,
                   "edits+tuner": 0.043 * self.gain}  # fmt: skip
         self.ledger.open_sealed(self.run_id)
         for phase in ("confirm", "sealed"):

@@ -11,8 +11,8 @@ from branchlab.evals.trial import Arm, Decision, Phase, ProposalRecord, Run, Sco
 from branchlab.targets.errors import LedgerError
 
 BASE = "b" * 40
-SEEDS = (100, 101, 102, 103, 104, 105)
-WOBBLE = (0.001, -0.002, 0.003, -0.001, 0.002, -0.003)
+SEEDS = (100, 101, 102, 103, 104, 105, 106, 107)
+WOBBLE = (0.001, -0.002, 0.003, -0.001, 0.002, -0.003, 0.001, -0.001)
 
 
 class Story:
@@ -96,7 +96,7 @@ def test_edits_that_win_are_said_to_win_in_either_direction(ledger: Ledger, sign
         "For toy, at equal compute (120 device seconds an arm), code edits gained +0.1 ["
     )  # fmt: skip
     assert "code edits beat hyperparameter tuning by 0.08 [" in told.verdict
-    assert "6 fresh seeds" in told.verdict
+    assert "8 fresh seeds" in told.verdict
     assert not told.no_signal
 
 
@@ -151,7 +151,7 @@ def test_every_confirmation_that_failed_is_no_signal(ledger: Ledger) -> None:
     assert told.no_signal
     edits = told.arm("edits")
     assert edits is not None
-    assert (edits.failures, edits.confirm_score) == ({"timeout": 6}, None)
+    assert (edits.failures, edits.confirm_score) == ({"timeout": 8}, None)
 
 
 def test_the_winner_found_by_luck_shows_search_and_confirmation_apart(ledger: Ledger) -> None:
@@ -195,7 +195,7 @@ def test_cost_counts_every_trial_and_every_charge(ledger: Ledger) -> None:
     edits = story.told().arm("edits")
     assert edits is not None
     assert (edits.trials, edits.failures, edits.refused) == (2, {"timeout": 1}, 1)
-    assert (edits.device_seconds, edits.search_seconds, edits.cpu_seconds) == (51.0, 40.0, 23.0)
+    assert (edits.device_seconds, edits.search_seconds, edits.cpu_seconds) == (53.0, 40.0, 24.0)
     assert (edits.dollars, edits.unpriced_calls) == (0.5, 1)
 
 

@@ -106,7 +106,7 @@ def test_the_verdict_comes_first(written: tuple[str, str]) -> None:
         "argparse choices",
         "legacy/old_model.py",  # what could not be read
         "2 cores, x86_64, Linux 6.1",
-        "100, 101, 102, 103, 104, 105",
+        "100, 101, 102, 103, 104, 105, 106, 107",
         "openings of the sealed split",
         "bubblewrap (watchdog)",
         "$0.2134",

@@ -1,0 +1,57 @@
+"""The family of a run: the distinct winners of its arms, tested together on the confirm split."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .acceptance import ALPHA, Finalist, Standing, judge
+from .difference import difference
+from .trial import Run
+
+
+def finalist_of(
+    runs: Sequence[Run], reference: Sequence[Run], direction: str, planned: Sequence[int], fault: str = ""
+) -> Finalist:
+    """A finalist's runs held against the reference's, over the planned seeds.
+
+    A seed on which the finalist has no score ends its chances: leaving it out would reward failing where it would lose. A
+    seed on which the reference has none tells nothing and is left out.
+    """
+    mine = {run.seed: run for run in runs}
+    theirs = {run.seed: run for run in reference if run.score}
+    failed = next((run for run in runs if run.score is None), None)
+    if failed and not fault:
+        fault = f"no score on seed {failed.seed} ({failed.status}: {failed.reason})"[:300]
+    sign = 1.0 if direction == "maximize" else -1.0
+    gains = [
+        sign * (score.value - reference_score.value)
+        for seed in planned
+        if seed in mine and seed in theirs
+        if (score := mine[seed].score) and (reference_score := theirs[seed].score)
+    ]
+    return Finalist(gains, lambda level: difference(runs, reference, direction, level=level), fault)
+
+
+def family_of(winners: Mapping[str, str], base: str, planned: Sequence[int]) -> dict[str, Any]:
+    """What a run writes down before the first of its finalists meets a fresh seed; `winners` by arm.
+
+    Arms with one winner are one finalist; the untouched code is none.
+    """
+    commits = dict.fromkeys(commit for commit in winners.values() if commit != base)
+    return {"alpha": ALPHA, "planned": list(planned), "family": list(commits)}
+
+
+def standings(
+    written: Mapping[str, Any], runs: Mapping[str, Sequence[Run]], reference: Sequence[Run], direction: str
+) -> dict[str, Standing]:
+    """By commit, where each finalist of the family that was written down stands.
+
+    Args:
+        written: as `family_of` made it.
+        runs: of each finalist on the confirm split, as far as there are any.
+    """
+    planned = written["planned"]
+    family = {
+        commit: finalist_of(runs.get(commit, ()), reference, direction, planned, written.get("faults", {}).get(commit, ""))
+        for commit in written["family"]
+    }
+    return judge(family, len(planned), written["alpha"])
