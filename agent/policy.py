@@ -61,6 +61,11 @@ def make_plan(
     return Plan(total, share, seeds, run_seconds, per_trial * run_seconds)
 
 
+def budget_for(seeds: int, spent: float, run_seconds: float, arms: Sequence[Arm]) -> float:
+    """Device seconds with which `make_plan` affords so many confirmation seeds."""
+    return spent + seeds * (1 + SEALED_PART) * (len(arms) + 1) * run_seconds / CONFIRM_PART
+
+
 def next_arm(
     charged: Mapping[Arm, float], in_flight: Mapping[Arm, float], ready: Collection[Arm], plan: Plan
 ) -> Arm | None:

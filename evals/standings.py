@@ -51,7 +51,9 @@ def standings(
     """
     planned = written["planned"]
     family = {
-        commit: finalist_of(runs.get(commit, ()), reference, direction, planned, written.get("faults", {}).get(commit, ""))
+        commit: finalist_of(
+            runs.get(commit, ()), reference, direction, planned, written.get("faults", {}).get(commit, "")
+        )
         for commit in written["family"]
     }
     return judge(family, len(planned), written["alpha"])

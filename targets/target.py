@@ -75,6 +75,8 @@ class Metric(_Part):
     """JSON object written to {out} by the last step; `name` is looked up at its top level. May also hold
     `per_example`: a list of finite numbers whose mean is the metric, in the order of the labels; and `groups`: the group of
     each of them (a user, a document), where examples of one group are not independent of each other."""
+    wanted_effect: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """The smallest gain worth finding, in the metric's unit. A run whose plan could not find it is refused before the search."""
     stdout: str | None = None
     """For same-process targets that print their metric: a regular expression with one group; the last match counts."""
 
@@ -169,6 +171,8 @@ class Target(_Part):
     limits: Limits = Limits()
     environment: Environment = Environment()
     budget: Seconds = 600.0
+    force: bool = False
+    """Search even where the budget cannot find `metric.wanted_effect`."""
     model_dollars: float = Field(default=5.0, ge=0)
     """Hard cap on what a language model may cost in one run."""
     tunables: dict[str, TunableOverride] = Field(default_factory=dict)

@@ -25,7 +25,9 @@ def confirm(lab: Lab, _state: State) -> State:
     lab.say(PhaseChanged("confirming"))
     ledger = lab.journal.ledger
     if "acceptance" not in ledger.run(lab.run_id).settings:
-        family = family_of({str(arm): commit for arm, commit in _winners(lab).items()}, lab.checkout.base, lab.the_plan.confirm_seeds)
+        family = family_of(
+            {str(arm): commit for arm, commit in _winners(lab).items()}, lab.checkout.base, lab.the_plan.confirm_seeds
+        )
         ledger.update_settings(lab.run_id, acceptance=family)
     _all_arms(lab, "confirm")
     return IDLE

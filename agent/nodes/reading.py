@@ -9,6 +9,7 @@ from ..attempt import Attempt, perform
 from ..events import BudgetUsed, CodeRead, Note, PhaseChanged
 from ..lab import CALIBRATION_RUNS, Lab
 from ..proposers.defects import find_defects
+from ..resolution import in_words, refuse_what_cannot_resolve, resolution
 from ..tunables import unknown_overrides
 from .state import IDLE, State
 
@@ -66,10 +67,20 @@ def calibrate(lab: Lab, _state: State) -> State:
             f"and confirms on {len(plan.confirm_seeds)} fresh seeds"
         )
     )
+    _say_what_can_be_found(lab)
     for arm in lab.options.arms:
         lab.say(BudgetUsed(arm, 0.0, plan.share))
     lab.say(PhaseChanged("searching"))
     return IDLE
+
+
+def _say_what_can_be_found(lab: Lab) -> None:
+    """Raises: BudgetError when it is less than what the user wants to find."""
+    spent = sum(t.device_seconds for t in lab.journal.trials("baseline", "calibrate"))
+    found = resolution(lab.target, lab.noise(), lab.the_plan, spent, lab.options.arms)
+    lab.journal.ledger.update_settings(lab.run_id, resolution=asdict(found))
+    lab.say(Note(in_words(found, lab.target.metric.name)))
+    refuse_what_cannot_resolve(found, lab.target, lab.options.jobs)
 
 
 def explain_no_score(lab: Lab, trial: Trial) -> None:
