@@ -23,7 +23,7 @@ from .policy import hopeless
 
 SplitName = Literal["search", "confirm", "sealed"]
 SPLIT_OF: dict[Phase, SplitName] = {
-    "calibrate": "search", "search": "search", "confirm": "confirm", "sealed": "sealed",
+    "calibrate": "search", "search": "search", "confirm": "confirm", "attribute": "confirm", "sealed": "sealed",
 }  # fmt: skip
 INFRASTRUCTURE_TRIES = 2
 

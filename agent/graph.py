@@ -1,7 +1,7 @@
 """The loop, on one screen. Every node calls one function; ids are in the state, facts in the ledger.
 
     read ─ calibrate ─┬─ propose ─┐                      ┌─ judge ─┐
-                      ├─ merge ───┼─ check ─ branch ─ run ┤         ├─ (next) … confirm ─ seal ─ report
+                      ├─ merge ───┼─ check ─ branch ─ run ┤         ├─ (next) … confirm ─ attribute ─ seal ─ report
                       └─ tune ────┘      └── refused ─────┴─────────┘
 
 The arms are interleaved: `next_step` sends each free device slot to the arm that has used least of its share.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..targets.errors import LedgerError
 from .lab import Lab
+from .nodes.attributing import attribute
 from .nodes.attempting import branch, check
 from .nodes.finishing import confirm, report, seal
 from .nodes.ideas import merge, propose
@@ -34,7 +35,7 @@ def build(lab: Lab, checkpointer: Any) -> "CompiledStateGraph[State, Any, State,
 
     graph = StateGraph(State)
     nodes: tuple[Callable[[Lab, State], State], ...] = (
-        read, calibrate, propose, merge, tune, check, branch, run, judge, confirm, seal, report,
+        read, calibrate, propose, merge, tune, check, branch, run, judge, confirm, attribute, seal, report,
     )  # fmt: skip
     for node in nodes:
         graph.add_node(node.__name__, partial(node, lab))
@@ -47,7 +48,8 @@ def build(lab: Lab, checkpointer: Any) -> "CompiledStateGraph[State, Any, State,
     graph.add_edge("branch", "run")
     graph.add_conditional_edges("run", partial(after_run, lab), ["judge", *STEPS])
     graph.add_conditional_edges("judge", partial(next_step, lab), STEPS)
-    graph.add_edge("confirm", "seal")
+    graph.add_edge("confirm", "attribute")
+    graph.add_edge("attribute", "seal")
     graph.add_edge("seal", "report")
     graph.add_edge("report", END)
     return graph.compile(checkpointer=checkpointer)

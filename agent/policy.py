@@ -14,6 +14,8 @@ EDITS_PART = 0.5
 CONFIRM_PART = 0.55
 """At most this part of the budget goes into confirming and sealing."""
 SEALED_PART = 0.4
+ATTRIBUTION_PART = 0.1
+"""Put aside for measuring the share of each edit, where that leaves the search its fewest trials."""
 FEWEST_CONFIRM_SEEDS = 2
 FEWEST_TRIALS = 2
 
@@ -57,7 +59,9 @@ def make_plan(
     affordable = int((total - spent) * CONFIRM_PART // per_seed)
     seeds = tuple(confirm_seeds)[: max(FEWEST_CONFIRM_SEEDS, affordable)]
     searching = sum(1 - EDITS_PART if arm == "edits+tuner" and "edits" in arms else 1 for arm in arms)
-    share = (total - spent - len(seeds) * per_seed) / searching
+    free = total - spent - len(seeds) * per_seed
+    aside = min(ATTRIBUTION_PART * (total - spent), max(0.0, free - trials)) if "edits" in arms else 0.0
+    share = (free - aside) / searching
     return Plan(total, share, seeds, run_seconds, per_trial * run_seconds)
 
 

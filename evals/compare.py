@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from .acceptance import Standing as Standing
+from .attribution import Attribution as Attribution
+from .attribution import attribution
 from .by_kind import EditGain as EditGain
 from .by_kind import KindGain as KindGain
 from .by_kind import edit_gains, kind_gains
@@ -72,6 +74,10 @@ class Comparison:
     edits: tuple[EditGain, ...]
     """Every single edit that ran, against its parent on the search split."""
     kinds: tuple[KindGain, ...]
+    attribution: Attribution | None
+    """The shares of the accepted winner's edits, on the confirm split; None when the run has not come to it."""
+    tuning_of_edits: Difference | None
+    """What tuning added to the edits: `edits+tuner` less `edits`, on the confirm split."""
     sealed_openings: int
     caveats: tuple[str, ...]
     verdict: str
@@ -115,6 +121,8 @@ def compare(ledger: Ledger, run_id: str) -> Comparison:
         ),
         edits=edits,
         kinds=kind_gains(edits, proposals),
+        attribution=attribution(record.settings.get("attribution") or {}, _variant_runs(record, rows), direction),
+        tuning_of_edits=rows.difference("edits+tuner", "edits"),
         sealed_openings=ledger.sealed_openings(run_id),
         caveats=(),
         verdict="",
@@ -197,6 +205,19 @@ def _arm_result(ledger: Ledger, run_id: str, rows: _Rows, arm: Arm, seconds: tup
         dollars=cost.dollars,
         unpriced_calls=cost.unpriced_calls,
     )
+
+
+def _variant_runs(record: RunRecord, rows: _Rows) -> dict[frozenset[int], Sequence[Run]]:
+    """Runs on the confirm split of each subset of the winner's edits, whatever they were made for."""
+    written = record.settings.get("attribution") or {}
+    commits = {frozenset(v["units"]): v["commit"] for v in written.get("variants", ()) if v["commit"]}
+    commits |= {frozenset[int](): record.commit, frozenset(range(len(written.get("units", ())))): written.get("commit")}
+    by_commit: dict[str, dict[int, Run]] = {}
+    for trial in rows.trials:
+        if trial.phase in ("confirm", "attribute"):
+            for run in trial.runs:
+                by_commit.setdefault(trial.commit, {}).setdefault(run.seed, run)
+    return {part: list(by_commit.get(commit or "", {}).values()) for part, commit in commits.items()}
 
 
 def _search_runs(rows: _Rows, commit: str | None) -> Sequence[Run]:

@@ -1,7 +1,7 @@
 """From the ledger to a page: which part comes from where."""
 
 from ..ledger import Ledger
-from . import context, ideas, results
+from . import context, ideas, results, shares
 from .facts import gather
 from .page import Page
 
@@ -25,6 +25,8 @@ def build(ledger: Ledger, run_id: str) -> Page:
         forest=results.forest_figure(facts),
         growth=results.growth_figure(facts),
         growth_table=results.growth_table(facts),
+        shares=shares.table_of(facts),
+        shares_said=shares.said(facts),
         kinds=results.kinds(facts),
         branches=ideas.branches(facts),
         discarded=ideas.discarded(facts),

@@ -92,6 +92,8 @@ class Page:
     forest: Figure
     growth: Figure
     growth_table: Table
+    shares: Table
+    shares_said: str
     kinds: Table
     branches: tuple[Branch, ...]
     discarded: Table
