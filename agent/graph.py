@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..targets.errors import LedgerError
 from .lab import Lab
-from .nodes.attributing import attribute
 from .nodes.attempting import branch, check
+from .nodes.attributing import attribute
 from .nodes.finishing import confirm, report, seal
 from .nodes.ideas import merge, propose
 from .nodes.reading import calibrate, read

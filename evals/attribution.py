@@ -128,8 +128,8 @@ def _combined(terms: Sequence[tuple[float, Run]]) -> Run:
 
 def _nothing(run: Run) -> Run:
     """The run a contrast is held against: zero everywhere."""
-    score = run.score
-    assert score is not None
+    if (score := run.score) is None:
+        return run
     examples = None if score.per_example is None else (0.0,) * len(score.per_example)
     return _run(run, Score(score.metric, 0.0, examples, groups=score.groups))
 
