@@ -120,7 +120,7 @@ class Lab:
 
     def _make_plan(self) -> Plan:
         baseline = [run for t in self.journal.trials("baseline", "calibrate") for run in t.runs]
-        spent = sum(run.device_seconds for run in baseline)
+        spent = sum(t.device_seconds for t in self.journal.trials("baseline") if t.phase in ("calibrate", "again"))
         seeds = self.target.seeds
         total = self.options.budget_seconds * self.options.jobs
         return make_plan(total, spent, spent / len(baseline), seeds.confirm, self.options.arms, len(seeds.search))

@@ -10,7 +10,7 @@ from ..sandbox.runner import GpuUse, KillReason
 from ..targets.tunable import Value
 
 Arm = Literal["baseline", "random", "tuner", "edits", "edits+tuner", "review"]
-Phase = Literal["calibrate", "search", "confirm", "attribute", "sealed"]
+Phase = Literal["calibrate", "again", "search", "confirm", "attribute", "sealed"]
 Decision = Literal["keep", "discard", "crash"]
 Params = Mapping[str, Value]
 """Tunable name to value; only what differs from the code's defaults needs to be there."""

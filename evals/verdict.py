@@ -1,7 +1,7 @@
 """A comparison in words: the one sentence, and what a reader must know before believing it."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from .acceptance import ALPHA, Standing
 from .difference import Difference, sign_flip_floor
@@ -70,6 +70,7 @@ def caveats_of(comparison: "Comparison", trials: Sequence[Trial]) -> tuple[str, 
     return (
         *_trust(comparison, trials),
         *_compute_caveats(comparison, trials),
+        *determinism_caveats(comparison.run.settings.get("determinism") or {}),
         *_seed_caveats(comparison),
         *_split_caveats(comparison),
         *_acceptance(comparison),
@@ -112,6 +113,20 @@ def _compute_caveats(comparison: "Comparison", trials: Sequence[Trial]) -> Itera
         )
     if any(arm.unpriced_calls for arm in comparison.arms):
         yield "The price of some model calls is not known; they are not in the dollars shown."
+
+
+def determinism_caveats(found: Mapping[str, Any]) -> Iterator[str]:
+    """What running one seed of the untouched code twice, and several seeds once, has shown."""
+    if difference := found.get("difference"):
+        yield (
+            f"Not deterministic: seed {found['seed']} of the untouched code, run twice, gave scores {difference:.3g} apart. Seeds "
+            "in common then take out less luck, and the intervals are wider for it."
+        )
+    if found.get("constant"):
+        yield (
+            f"The metric was the same on all {found['seeds']} seeds of the untouched code: nothing in it depends on the seed, or "
+            "it is too coarse to show it."
+        )
 
 
 def _seed_caveats(comparison: "Comparison") -> Iterator[str]:

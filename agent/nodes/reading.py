@@ -4,6 +4,7 @@ from dataclasses import asdict
 from functools import partial
 
 from ...evals.trial import Trial
+from ...evals.verdict import determinism_caveats
 from ...targets.errors import TargetError
 from ..attempt import Attempt, perform
 from ..events import BudgetUsed, CodeRead, Note, PhaseChanged
@@ -52,9 +53,11 @@ def calibrate(lab: Lab, _state: State) -> State:
     seeds = list(lab.target.seeds.search)
     spare = (s for s in range(1_000_000, 2_000_000) if s not in seeds and s not in lab.target.seeds.confirm)
     seeds += [next(spare) for _ in range(CALIBRATION_RUNS - len(seeds))]
-    for seed in seeds:
-        lab.slots.submit(partial(perform, lab, Attempt("baseline", "calibrate", base, base, (seed,))))
-    for _ in seeds:
+    attempts = [Attempt("baseline", "calibrate", base, base, (seed,)) for seed in seeds]
+    attempts.append(Attempt("baseline", "again", base, base, (seeds[0],)))
+    for attempt in attempts:
+        lab.slots.submit(partial(perform, lab, attempt))
+    for _ in attempts:
         explain_no_score(lab, lab.wait())  # at once: the other runs would fail the same way, as slowly
     plan = lab.the_plan
     noise = lab.noise()
@@ -67,6 +70,7 @@ def calibrate(lab: Lab, _state: State) -> State:
             f"and confirms on {len(plan.confirm_seeds)} fresh seeds"
         )
     )
+    _say_what_varies(lab)
     _say_what_can_be_found(lab)
     for arm in lab.options.arms:
         lab.say(BudgetUsed(arm, 0.0, plan.share))
@@ -74,9 +78,23 @@ def calibrate(lab: Lab, _state: State) -> State:
     return IDLE
 
 
+def _say_what_varies(lab: Lab) -> None:
+    """Whether one seed run twice gives one score, and whether different seeds give different ones."""
+    again = lab.journal.trials("baseline", "again")[0].runs[0]
+    first = lab.journal.runs(lab.checkout.base, [again.seed], again.split)[0]
+    noise = lab.noise()
+    if first.score is None or again.score is None or noise is None:
+        return
+    apart = abs(first.score.value - again.score.value)
+    found = {"seed": again.seed, "difference": apart, "constant": noise.sd == 0.0, "seeds": noise.n}
+    lab.journal.ledger.update_settings(lab.run_id, determinism=found)
+    for sentence in determinism_caveats(found):
+        lab.say(Note(sentence, "warning"))
+
+
 def _say_what_can_be_found(lab: Lab) -> None:
     """Raises: BudgetError when it is less than what the user wants to find."""
-    spent = sum(t.device_seconds for t in lab.journal.trials("baseline", "calibrate"))
+    spent = sum(t.device_seconds for t in lab.journal.trials("baseline") if t.phase in ("calibrate", "again"))
     found = resolution(lab.target, lab.noise(), lab.the_plan, spent, lab.options.arms)
     lab.journal.ledger.update_settings(lab.run_id, resolution=asdict(found))
     lab.say(Note(in_words(found, lab.target.metric.name)))

@@ -84,6 +84,7 @@ def environment(facts: Facts) -> tuple[tuple[str, str], ...]:
         ("search seeds", _seeds(facts.setting("seeds", "search"))),
         ("confirm seeds", _seeds(facts.setting("plan", "confirm_seeds") or facts.setting("seeds", "confirm"))),
         ("noise of the untouched code", _noise(facts)),
+        ("one seed run twice", _again(facts)),
         ("budget", _budget(facts)),
         ("proposals", f"{len(facts.proposals)}, of which {_never_ran(facts)} never ran"),
         ("trials", str(len(facts.trials))),
@@ -112,6 +113,13 @@ def _seeds(seeds: Any) -> str:
 def _noise(facts: Facts) -> str:
     sd, n = facts.setting("noise", "sd"), facts.setting("noise", "n")
     return f"standard deviation {sd:.2g} over {n} seeds" if isinstance(sd, int | float) else ""
+
+
+def _again(facts: Facts) -> str:
+    apart = facts.setting("determinism", "difference")
+    if not isinstance(apart, int | float):
+        return ""
+    return f"scores {apart:.3g} apart" if apart else "the same score"
 
 
 def _budget(facts: Facts) -> str:

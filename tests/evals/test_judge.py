@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from branchlab.evals.judge import Judge
+from branchlab.evals.metrics import score_of_json
 from branchlab.evals.trial import Run
 from branchlab.sandbox.fake import FakeRunner, failed, ok
 from branchlab.sandbox.runner import Interpreter
-from branchlab.targets.errors import TargetError
-from branchlab.targets.target import read_target
+from branchlab.targets.errors import ArtifactError, TargetError
+from branchlab.targets.target import Metric, read_target
 
 from .toy_target import COMMIT, SAME_PROCESS, STEPS, Toy
 
@@ -302,3 +303,15 @@ def test_a_log_written_against_the_regular_expression_ends(tmp_path: Path, monke
     found = same_process(tmp_path, "print('a' * 200 + '!')", "stdout = '(?:a+)+b([0-9])'")
     assert (found.status, found.score) == ("no_score", None)
     assert "too long" in found.reason
+
+
+@pytest.mark.parametrize("groups", [["a", "b"], "abc", ["a", "b", 1.5], ["a", "b", True], {"a": 1}])
+def test_groups_that_do_not_fit_the_examples_are_no_score(groups: object) -> None:
+    data = json.dumps({"acc": 0.5, "per_example": [0.0, 0.5, 1.0], "groups": groups}).encode()
+    with pytest.raises(ArtifactError, match="group"):
+        score_of_json(data, Metric(name="acc", direction="maximize"))
+
+
+def test_groups_are_numbered_in_order_of_appearance() -> None:
+    data = json.dumps({"acc": 0.5, "per_example": [0.0, 0.5, 1.0], "groups": ["u7", 3, "u7"]}).encode()
+    assert score_of_json(data, Metric(name="acc", direction="maximize")).groups == (0, 1, 0)

@@ -67,8 +67,9 @@ def test_any_trial_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory
 def test_many_per_example_values_come_back_exactly(ledger: Ledger) -> None:
     values = tuple(n / 7 for n in range(10_000))
     run = replace(make_run(), score=Score("m", 0.1, values))
-    ledger.add_trial(make_trial(runs=(run, make_run(1), run)))
-    assert ledger.trials("r")[0].runs == (run, make_run(1), run)
+    grouped = replace(make_run(2), score=Score("m", 0.1, values, groups=tuple(n % 17 for n in range(10_000))))
+    ledger.add_trial(make_trial(runs=(run, make_run(1), grouped, run)))
+    assert ledger.trials("r")[0].runs == (run, make_run(1), grouped, run)
 
 
 def test_a_trial_is_added_once_and_the_first_row_stays(ledger: Ledger) -> None:
