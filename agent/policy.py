@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from ..evals.acceptance import ALPHA, fewest_seeds
 from ..evals.equal_compute import SEARCH_ARMS as SEARCH_ARMS
 from ..evals.trial import Arm, Trial
 from ..targets.errors import BudgetError
@@ -39,6 +40,8 @@ def make_plan(
 ) -> Plan:
     """Divides what is left of `total` after the baseline's runs (`spent`), equally among the search arms.
 
+    The confirmation gets at most CONFIRM_PART of it, more only where fewer seeds could accept nothing.
+
     A sealed run predicts and scores without training again and is counted as a part of one. `edits+tuner` takes its
     edits over from `edits` without running them again, so the machine is busy for only the rest of its share.
 
@@ -57,7 +60,9 @@ def make_plan(
             fix="raise --budget, or --jobs where there are more cores",
         )
     affordable = int((total - spent) * CONFIRM_PART // per_seed)
-    seeds = tuple(confirm_seeds)[: max(FEWEST_CONFIRM_SEEDS, affordable)]
+    # Too few seeds accept nothing, however long the search: they come before it, but for its fewest trials.
+    enough = min(fewest_seeds(ALPHA / len(arms)), int((total - spent - trials) // per_seed))
+    seeds = tuple(confirm_seeds)[: max(FEWEST_CONFIRM_SEEDS, affordable, enough)]
     searching = sum(1 - EDITS_PART if arm == "edits+tuner" and "edits" in arms else 1 for arm in arms)
     free = total - spent - len(seeds) * per_seed
     aside = min(ATTRIBUTION_PART * (total - spent), max(0.0, free - trials)) if "edits" in arms else 0.0
