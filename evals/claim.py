@@ -130,11 +130,11 @@ def parse_claim(message: str) -> Claim | None:
     for name in ("Target", "Base", "Tree", "Metric"):
         if name not in found:
             _malformed(name, "one, since there are other Branchlab- trailers", "none")
-    name = re.fullmatch(r"(.+) \((maximize|minimize)\)", found["Metric"])
-    if name is None:
+    metric = re.fullmatch(r"(.+) \((maximize|minimize)\)", found["Metric"])
+    if metric is None:
         _malformed("Metric", "NAME (maximize) or NAME (minimize)", found["Metric"])
-    direction = cast(Direction, name[2])
-    return Claim(found["Target"], found["Base"], found["Tree"], name[1], direction, _effect(found))
+    direction = cast(Direction, metric[2])
+    return Claim(found["Target"], found["Base"], found["Tree"], metric[1], direction, _effect(found))
 
 
 def _effect(found: Mapping[str, str]) -> Effect | None:
