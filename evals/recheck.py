@@ -3,8 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from .claim import Effect
+from .claim import Claim, Effect
 from .difference import Difference
+from .trial import Verdict
 
 _ROUNDING = 1e-5
 """Share of an effect that a claim's six digits may be off by."""
@@ -49,4 +50,27 @@ def recheck(claim: Effect, gain: Difference) -> Recheck:
         return Recheck(claim.mean, gain.mean, limit, False, reason)
     return Recheck(
         claim.mean, gain.mean, limit, True, f"{claim.mean:+.4g} was claimed, {gain.mean:+.4g} was measured again"
+    )
+
+
+def same_facts(claim: Claim, found: Claim) -> tuple[Verdict, ...]:
+    """Whether the claim is about what is here: one verdict for each of its facts, `found` being the truth.
+
+    A claim that is about something else lies about this branch, whatever was measured of that.
+    """
+    facts = (
+        ("target", claim.target, found.target),
+        ("base", claim.base, found.base),
+        ("content", claim.tree, found.tree),
+        ("metric", f"{claim.metric} ({claim.direction})", f"{found.metric} ({found.direction})"),
+    )
+    return tuple(
+        Verdict(
+            f"claim: {name}",
+            said == true,
+            f"{said} as claimed"
+            if said == true
+            else f"the claim is about another {name}: {said}, and here it is {true}",
+        )
+        for name, said, true in facts
     )

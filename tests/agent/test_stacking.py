@@ -102,7 +102,9 @@ def test_independent_branches_merge_in_every_order_and_make_the_winner(tmp_path:
     text = "".join(f"def f{n}():\n    a = {n}\n    return a + {n}\n\n\n" for n in range(5))
     sources = {"many.py": text.encode()}
     links: list[tuple[Edit, ...]] = []
-    for link in edits_of_lines(random.Random(seed)):  # as a run does: what does not apply to the best so far is no part of it
+    for link in edits_of_lines(
+        random.Random(seed)
+    ):  # as a run does: what does not apply to the best so far is no part of it
         try:
             whole = apply_edits(sources, [edit for part in [*links, link] for edit in part])
         except OperatorError:
