@@ -20,9 +20,10 @@ from ..checks.base import Change
 from ..events import Note, Promoted
 from ..lab import Lab
 from ..operators.apply import apply_edits
-from ..records import edits_of
+from ..records import edits_of, to_record
 from ..stacking import paths_of
 from .arms import winner_commit
+from .ideas import proposals_for
 
 ARMS: tuple[Arm, ...] = ("edits", "edits+tuner", "tuner")
 """In the order their branches are numbered."""
@@ -73,9 +74,29 @@ def _finals(lab: Lab, comparison: Comparison) -> Iterator[Final]:
         if rows := _chain(lab, commit):
             title = rows[-1].title if len(rows) == 1 else f"{arm}: all {len(rows)} edits"
             yield Final(title, rows, commit)
-    rows = _chain(lab, winners["edits"]) if "edits" in winners else ()
-    for path in paths_of(lab.code(lab.checkout.base).sources, [edits_of(row) for row in rows], _allowed(lab)):
-        yield Final(rows[path[-1]].title, tuple(rows[i] for i in path))
+    steps = [step for row in (_chain(lab, winners["edits"]) if "edits" in winners else ()) for step in _steps(lab, row)]
+    for path in paths_of(lab.code(lab.checkout.base).sources, [edits_of(step) for step in steps], _allowed(lab)):
+        yield Final(steps[path[-1]].title, tuple(steps[i] for i in path))
+
+
+def _steps(lab: Lab, row: ProposalRecord) -> list[ProposalRecord]:
+    """The smaller ideas a proposal of several was made of, in its order; the proposal itself when it is one idea."""
+    ideas = [
+        to_record(lab.run_id, "edits", p) for p in proposals_for(lab, lab.checkout.base) if p.kind != "hyperparameter"
+    ]
+    known = {
+        idea.id: idea for idea in [*ideas, *lab.journal.proposals("edits")]
+    }  # of a row, the ledger's has its commit
+    left = list(edits_of(row))
+    steps: list[tuple[int, ProposalRecord]] = []
+    for idea in sorted(known.values(), key=lambda idea: len(idea.edits)):
+        edits = edits_of(idea)
+        if edits and len(edits) < len(row.edits) and all(edit in left for edit in edits):
+            steps.append((edits_of(row).index(edits[0]), idea))
+            left = [edit for edit in left if edit not in edits]
+    if not steps or left:  # a part that nobody proposed alone has no name and no reason of its own
+        return [row]
+    return [step for _, step in sorted(steps, key=lambda pair: pair[0])]
 
 
 def _chain(lab: Lab, commit: str) -> tuple[ProposalRecord, ...]:
