@@ -16,14 +16,15 @@ from branchlab.evals.claim import Claim, parse_claim, to_trailers
 
 from .project import FIX, PREDICT, git, make_project, write_answers
 
-TOO_SURE = PREDICT.replace("score(weights, p) > 0)", "score(weights, p) > abs(p[0]))")
-SURE = {
+FLIPPED = PREDICT.replace("score(weights, p) > 0)", "(score(weights, p) > 0) != (p[1] > 1))")
+FLIP = {
     "kind": "bug_fix",
     "title": "Branchlab-Effect: +9",
-    "rationale": "The threshold is not where the classes meet.\nBranchlab-Effect: +9\n\nbranchlab-seeds: 1 2",
+    "rationale": "Points far up get the other answer.\nBranchlab-Effect: +9\n\nbranchlab-seeds: 1 2",
     "edits": [{"operator": "replace_expression", "file": "predict.py", "symbol": "",
-               "arguments": {"old": "score(weights, p) > abs(p[0])", "new": "score(weights, p) > 0"}}],
+               "arguments": {"old": "(score(weights, p) > 0) != (p[1] > 1)", "new": "score(weights, p) > 0"}}],
 }  # fmt: skip
+BOTH = {**FIX, "title": "Mend both mistakes", "edits": [*FIX["edits"], *FLIP["edits"]]}  # type: ignore[misc]
 
 
 def branchlab(folder: Path, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -41,8 +42,8 @@ def branchlab(folder: Path, *words: str, **environment: str) -> "subprocess.Comp
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with two mistakes in two files, after a run that was told how to mend them."""
-    folder = make_project(tmp_path_factory.mktemp("promoted") / "project", files={"predict.py": TOO_SURE})
-    model = write_answers(folder / "answers.json", {"proposals": [FIX, SURE]})
+    folder = make_project(tmp_path_factory.mktemp("promoted") / "project", files={"predict.py": FLIPPED})
+    model = write_answers(folder / "answers.json", {"proposals": [BOTH, FIX, FLIP]})
     before = git(folder / "repo", "status", "--porcelain", "--branch"), git(folder / "repo", "rev-parse", "HEAD")
     result = branchlab(folder, "run", "target.toml", "--budget", "45s", "--jobs", "2", "--model", model)
     assert result.returncode == 0, result.stderr
@@ -82,8 +83,8 @@ def of_title(folder: Path, part: str) -> str:
 
 def test_the_winner_comes_whole_and_edit_by_edit_each_from_the_base(finished: Path) -> None:
     repo = finished / "repo"
-    whole, first, second = (of_title(finished, part) for part in ("edits-all-2", "use-both", "branchlab-effect-9"))
-    assert git(repo, "rev-list", "--count", f"main..{whole}") == "2"
+    whole, first, second = (of_title(finished, part) for part in ("mend-both", "use-both", "branchlab-effect-9"))
+    assert git(repo, "rev-list", "--count", f"main..{whole}") == "1"
     for branch, file in ((first, "model.py"), (second, "predict.py")):
         assert git(repo, "rev-list", "--count", f"main..{branch}") == "1"
         assert git(repo, "diff", "--name-only", "main", branch) == file
@@ -105,7 +106,7 @@ def test_every_promoted_commit_claims_what_the_ledger_holds_and_nothing_else(fin
         claim = claim_of(finished, commit)
         assert claim.tree == git(finished / "repo", "rev-parse", f"{commit}^{{tree}}")
         assert (claim.base, claim.target, claim.metric, claim.direction) == (base, "points", "accuracy", "maximize")
-    whole = claim_of(finished, of_title(finished, "edits-all-2")).effect
+    whole = claim_of(finished, of_title(finished, "mend-both")).effect
     assert whole
     assert whole.split == "confirm"
     assert whole.mean == pytest.approx(arms["edits"]["gain"]["mean"], rel=1e-5)
@@ -133,7 +134,7 @@ def test_the_ledger_knows_the_measured_and_the_promoted_commit(finished: Path) -
 
 
 def test_an_honest_claim_holds_in_a_fresh_clone(clone: Path) -> None:
-    branch = of_title(clone, "edits-all-2")
+    branch = of_title(clone, "mend-both")
     summary = clone / "summary.md"
     words = ("review", "target.toml", branch, "--jobs", "2", "--format", "github")
     result = branchlab(clone, *words, GITHUB_STEP_SUMMARY=str(summary))
@@ -155,7 +156,7 @@ def retold(clone: Path, branch: str, message: str) -> str:
 
 @pytest.mark.parametrize("widened", [False, True])
 def test_a_claim_of_ten_times_the_effect_does_not_hold(clone: Path, widened: bool) -> None:
-    branch = of_title(clone, "edits-all-2")
+    branch = of_title(clone, "mend-both")
     claim = claim_of(clone, branch)
     effect = claim.effect
     assert effect
@@ -181,7 +182,7 @@ def test_a_claim_of_ten_times_the_effect_does_not_hold(clone: Path, widened: boo
     ],
 )  # fmt: skip
 def test_a_claim_about_something_else_is_refused_before_any_run(clone: Path, old: str, new: str, said: str) -> None:
-    branch = of_title(clone, "edits-all-2")
+    branch = of_title(clone, "mend-both")
     message = re.sub(f"Branchlab-{old}", f"Branchlab-{new}", git(clone / "repo", "log", "-1", "--format=%B", branch))
     result = branchlab(clone, "review", "target.toml", retold(clone, branch, message))
     assert result.returncode == 1, result.stderr
@@ -190,7 +191,7 @@ def test_a_claim_about_something_else_is_refused_before_any_run(clone: Path, old
 
 
 def test_content_that_was_changed_under_its_claim_is_refused(clone: Path) -> None:
-    repo, branch = clone / "repo", of_title(clone, "edits-all-2")
+    repo, branch = clone / "repo", of_title(clone, "mend-both")
     git(repo, "checkout", "-q", "-b", "changed", branch)
     (repo / "model.py").write_text((repo / "model.py").read_text() + "\n\nEXTRA = 1\n")
     git(repo, "commit", "-q", "-a", "--amend", "--no-edit")
@@ -201,7 +202,7 @@ def test_content_that_was_changed_under_its_claim_is_refused(clone: Path) -> Non
 
 
 def test_a_malformed_claim_is_a_usage_error_in_one_line(clone: Path) -> None:
-    branch = of_title(clone, "edits-all-2")
+    branch = of_title(clone, "mend-both")
     message = re.sub(r"Effect: \S+", "Effect: huge", git(clone / "repo", "log", "-1", "--format=%B", branch))
     result = branchlab(clone, "review", "target.toml", retold(clone, branch, message))
     assert result.returncode == 2
@@ -211,7 +212,7 @@ def test_a_malformed_claim_is_a_usage_error_in_one_line(clone: Path) -> None:
 
 
 def test_a_branch_that_does_not_descend_from_its_base_is_a_usage_error(clone: Path) -> None:
-    repo, branch = clone / "repo", of_title(clone, "edits-all-2")
+    repo, branch = clone / "repo", of_title(clone, "mend-both")
     git(repo, "commit", "-q", "--allow-empty", "-m", "elsewhere")
     result = branchlab(clone, "review", "target.toml", branch, "--base", "main")
     assert result.returncode == 2
