@@ -145,7 +145,7 @@ def _keep(lab: Lab, parent: str, changes: Mapping[str, bytes], message: str) -> 
 
 def _message(row: ProposalRecord, trailers: str) -> str:
     # Its words are a stranger's: a line that looks like a trailer of ours is quoted, so that it is none.
-    text = re.sub(r"(?im)^(?=\s*branchlab-)", "> ", f"{row.title}\n\n{row.rationale}")
+    text = re.sub(r"(?im)^(?=[^\S\n]*branchlab-)", "> ", f"{row.title}\n\n{row.rationale}")
     return f"{text}\n\nKind: {row.kind}\nProposed-by: {row.proposer}\n{trailers}\n"
 
 
