@@ -27,6 +27,9 @@ def candidate_of(checkout: Checkout, base: str, branch: str) -> BranchCandidate:
             tip's claim is malformed.
     """
     commit = checkout.resolve(branch)
+    files = checkout.changed(base, commit)
+    if not files:
+        raise UsageError(f"{branch} does not differ from its base", found=commit[:12], wanted=f"changes to {base[:12]}")
     if not checkout.is_ancestor(base, commit):
         raise UsageError(
             f"{branch} is not a descendant of its base",
@@ -35,9 +38,6 @@ def candidate_of(checkout: Checkout, base: str, branch: str) -> BranchCandidate:
             fix="rebase the branch onto it, or leave --base out to compare with where the branch left",
         )
     claim = parse_claim(checkout.message(commit))
-    files = checkout.changed(base, commit)
-    if not files:
-        raise UsageError(f"{branch} does not differ from its base", found=commit[:12], wanted=f"changes to {base[:12]}")
     old, new = checkout.files(base), checkout.files(commit)
     change = Change(
         before={f: checkout.read(base, f) if f in old else None for f in files},
