@@ -168,12 +168,16 @@ def tune(ctx: Context, /, target: str, **options: Any) -> int:
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Device slots: runs at a time.")
 @click.option("--sandbox", default="auto", show_default=True, help="auto, bubblewrap, docker, podman or restricted.")
 @click.option("--unsafe-no-sandbox", is_flag=True, help="Run the code with all your rights. Written into every row.")
+@click.option("--format", "shown_as", type=click.Choice(["text", "github", "junit"]), default="text", show_default=True,
+              help="github: a pull-request comment on stdout, and in the job's step summary. junit: JUnit XML on stdout.")  # fmt: skip
 @click.pass_obj
 @_exits
 def review(ctx: Context, /, target: str, branch: str, **options: Any) -> int:
     """Judge one branch, made by anyone, against its base: checks, then paired runs on the confirm seeds.
 
-    Exit code 0 when it is better, 1 when it is not (a tie is not better), so a CI job can depend on it.
+    When the message of its tip carries a claim (Branchlab- trailers), the claim is measured again here. Exit code 0 when
+    the branch is better and its claim holds, 1 when not (a tie is not better), 2 for a malformed claim or a branch that
+    does not descend from its base, so a CI job can depend on it.
     """
     from .commands import review_branch
 

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Literal, TypedDict, Unpack
 
 import click
 
@@ -19,6 +19,7 @@ from .session import elsewhere, ledger_at, open_review, resume_run, start_run
 from .verdict_view import verdict_table
 
 NO_SANDBOX = "unconfined"
+Format = Literal["text", "github", "junit"]
 
 
 class RunOptions(TypedDict, total=False):
@@ -63,15 +64,20 @@ def run_target(
 
 
 def review_branch(
-    ref: str, branch: str, home: Path, *, base: str | None, as_json: bool, **asked: Unpack[RunOptions]
+    ref: str, branch: str, home: Path, *, base: str | None, as_json: bool, shown_as: Format, **asked: Unpack[RunOptions]
 ) -> int:
-    """0 when the branch is better, 1 when it is not."""
+    """0 when the branch is better and its claim, if it has one, holds; 1 when not."""
     from .review import review
+    from .review_output import show_review
 
+    if as_json and shown_as != "text":
+        raise UsageError("two formats on one stdout", found=f"--json and --format {shown_as}", fix="leave one out")
     home = prepare_home(home)
     options = Options(budget_seconds=0.0, jobs=asked.get("jobs", 1), sandbox=_sandbox(asked), arms=("review",))
     with make_view(json=as_json) as view, open_review(ref, branch, base, options, (home, view)) as (lab, commit):
-        return 0 if review(lab, branch, commit).better else 1
+        result = review(lab, branch, commit)
+    show_review(result, shown_as)
+    return 0 if result.passed else 1
 
 
 def existing_ledger(home: Path) -> Ledger:

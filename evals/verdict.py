@@ -167,6 +167,12 @@ def _acceptance(comparison: "Comparison") -> Iterator[str]:
                 f"{arm.arm}: the interval lies above zero, but the gain is {_state(arm.standing)} under the error budget of the "
                 f"whole run: {_one_line(arm.standing.reason)}."
             )
+    for arm in comparison.arms:
+        if accepted(arm) and arm.standing and arm.standing.seeds < arm.standing.planned:
+            yield (
+                f"{arm.arm}: stopped after {arm.standing.seeds} of {arm.standing.planned} seeds, where the test had passed; the "
+                "interval is not corrected for that."
+            )
     finalists = len({arm.commit for arm in comparison.arms if arm.standing})
     tried = sum(arm.trials for arm in comparison.arms)
     if finalists:

@@ -112,6 +112,26 @@ class Checkout:
         except (GitFailed, IndexError):
             raise TargetError("the two have no commit in common", found=f"{one[:12]} and {other[:12]}") from None
 
+    def is_ancestor(self, one: str, other: str) -> bool:
+        """Whether `other` is `one` or descends from it; both are commits of the clone."""
+        try:
+            git(self.git_dir, "merge-base", "--is-ancestor", _full_id(one), _full_id(other))
+        except GitFailed as error:
+            if error.reason != "no message":  # 1, said in silence, is the answer no; anything else is an error
+                raise
+            return False
+        return True
+
+    def message(self, commit: str) -> str:
+        """The commit's message; bytes that are no UTF-8 are replaced."""
+        with self._lock:
+            return self._objects.head(_full_id(commit)).message
+
+    def tree_id(self, commit: str) -> str:
+        """The id of the commit's tree: two commits of one tree hold the same files, byte for byte."""
+        with self._lock:
+            return self._objects.head(_full_id(commit)).tree
+
     def files(self, commit: str) -> Mapping[str, int]:
         """Size in bytes of every regular file of a commit, by path; links and submodules are not files."""
         with self._lock:

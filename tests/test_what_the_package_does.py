@@ -18,6 +18,7 @@ WRITING_CALLS = {"write_text", "write_bytes", "copyfile", "copy", "copy2", "copy
 WRITERS = {
     "agent/initialise.py": "the draft of a target.toml, below the state folder",
     "agent/models/replay.py": "the run's own cassette",
+    "agent/review_output.py": "the step summary, at the path that the CI job's own environment names",
     "agent/session.py": "the run's own lock",
     "evals/kept_models.py": "frozen models, moved into the run's own folder",
     "evals/report/__init__.py": "the report: a new file, then renamed",
@@ -30,6 +31,7 @@ WRITERS = {
     "sandbox/host.py": "the conformance suite's own folders and shared memory",
     "targets/checkout.py": "trees: new files in a new folder, before anything ran there",
     "targets/clones.py": "the clone's configuration and locks",
+    "targets/merging.py": "three copies of a file, in a new folder",
     "targets/shipped.py": "a shipped target's repository, built aside",
     "targets/state_folder.py": "its .gitignore, a new file",
     "targets/user_repository.py": "a copy of an index, and which commits of the clone have no parents",

@@ -1,19 +1,16 @@
 """After the search: fresh seeds decide, the sealed split is opened once, branches and report are handed over."""
 
-import re
 from functools import partial
 
 from ...evals.compare import compare
 from ...evals.report import write_report
 from ...evals.standings import family_of
-from ...evals.trial import Arm, Phase, ProposalRecord
-from ...evals.verdict import accepted
-from ...targets.errors import TargetError
+from ...evals.trial import Arm, Phase
 from ..attempt import Attempt, perform
-from ..events import Note, PhaseChanged, Promoted, RunFinished
+from ..events import Note, PhaseChanged, RunFinished
 from ..lab import Lab
-from ..records import edits_of
 from .arms import winner_commit
+from .promoting import promote
 from .state import IDLE, State
 
 
@@ -49,7 +46,7 @@ def report(lab: Lab, _state: State) -> State:
     """Promotes what was confirmed, writes the report, ends the run."""
     ledger = lab.journal.ledger
     lab.say(PhaseChanged("reporting"))
-    branches = _promote(lab)
+    branches = promote(lab)
     comparison = compare(ledger, lab.run_id)
     ledger.set_status(lab.run_id, "no_signal" if comparison.no_signal else "done", comparison.verdict)
     written = write_report(ledger, lab.run_id, lab.folder)
@@ -100,44 +97,3 @@ def _all_arms(lab: Lab, phase: Phase) -> None:
             lab.wait()
             if batch is made and (done == len(batch) or done % max(1, len(batch) // 5) == 0):
                 lab.say(Note(f"{phase}: {done} of {len(batch)} runs"))
-
-
-def _promote(lab: Lab) -> list[str]:
-    """Branches for the winners the confirm split upheld, and for the single edits they are made of."""
-    comparison = compare(lab.journal.ledger, lab.run_id)
-    upheld = {arm.arm: arm for arm in comparison.arms if accepted(arm)}
-    rows: list[ProposalRecord] = []
-    for name in ("edits", "edits+tuner", "tuner"):
-        commit = _winners(lab).get(name) if name in upheld else None
-        rows += [r for r in lab.journal.proposals() if commit and r.commit == commit][:1]
-    if "edits" in upheld:
-        rows += _parts(lab, rows[0]) if rows else []
-    branches = []
-    for number, row in enumerate(dict.fromkeys(row.id for row in rows), start=1):
-        record = lab.journal.proposal(row)
-        branches.append(_promote_one(lab, record, number))
-    return [branch for branch in branches if branch]
-
-
-def _parts(lab: Lab, whole: ProposalRecord) -> list[ProposalRecord]:
-    """Edits tried alone on the base and kept, that the winner contains."""
-    held = edits_of(whole)
-    kept = {t.proposal_id for t in lab.journal.trials("edits", "search") if t.decision == "keep"}
-    return [
-        row
-        for row in lab.journal.proposals("edits")
-        if row.id in kept and row.id != whole.id and all(edit in held for edit in edits_of(row))
-    ]
-
-
-def _promote_one(lab: Lab, row: ProposalRecord, number: int) -> str:
-    slug = re.sub(r"[^a-z0-9]+", "-", row.title.lower()).strip("-")[:40].strip("-")
-    branch = f"branchlab/{lab.run_id}/{number:02d}-{slug or 'edit'}"
-    try:
-        name = lab.checkout.promote(row.commit or "", branch)
-    except TargetError as error:  # the commit stays in our clone: nothing is lost
-        lab.say(Note(str(error), "warning"))
-        return ""
-    lab.journal.update(row.id, branch=branch)
-    lab.say(Promoted(row.title, branch))
-    return name

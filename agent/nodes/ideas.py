@@ -95,12 +95,17 @@ def _kept(lab: Lab) -> dict[str, list[dict[str, Any]]]:
 
 def _untried(lab: Lab, parent: str) -> list[Proposal]:
     """What the proposers that need no model have left for this commit, in their order."""
+    return [p for p in proposals_for(lab, parent) if _is_new(lab, p)]
+
+
+def proposals_for(lab: Lab, parent: str) -> list[Proposal]:
+    """All they have for this commit, tried or not, and what a language model had."""
     if parent not in lab.ideas:
         history, tried = lab.journal.trials("edits", "search"), lab.journal.proposals("edits")
         found = [p for source in lab.structured for p in source.propose(lab.code(parent), history, tried, limit=200)]
         recalled = map(of_body, _kept(lab).get(parent, ()))
         lab.ideas[parent] = [*(replace(p, parent=parent) for p in found), *recalled]
-    return [p for p in lab.ideas[parent] if _is_new(lab, p)]
+    return lab.ideas[parent]
 
 
 def _is_new(lab: Lab, proposal: Proposal) -> bool:

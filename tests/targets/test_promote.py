@@ -120,3 +120,22 @@ def test_a_read_only_repository_says_so_and_loses_nothing(
     fix = str(caught.value).rsplit("then: git ", 1)[1].split()
     shared_project.git(*fix)
     assert shared_project.git("rev-parse", BRANCH) == commit
+
+
+def test_what_a_review_asks_of_two_commits(project: Project, checkout: Checkout, commit: str) -> None:
+    same = checkout.commit(checkout.base, {"train.py": b"RATE = 0.2\n"}, "Said otherwise", "refs/branchlab/run1/2")
+    assert same != commit
+    assert checkout.tree_id(same) == checkout.tree_id(commit) == project_tree(project, checkout, commit)
+    assert checkout.message(same) == "Said otherwise\n"
+    assert checkout.is_ancestor(checkout.base, commit)
+    assert checkout.is_ancestor(commit, commit)
+    assert not checkout.is_ancestor(commit, checkout.base)
+    assert not checkout.is_ancestor(commit, same)
+    with pytest.raises(TargetError, match="merge-base failed"):
+        checkout.is_ancestor("1" * 40, commit)
+
+
+def project_tree(project: Project, checkout: Checkout, commit: str) -> str:
+    """What the user's own git says once the commit is there."""
+    checkout.promote(commit, BRANCH)
+    return project.git("rev-parse", f"{BRANCH}^{{tree}}")
