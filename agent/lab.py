@@ -83,6 +83,11 @@ class Lab:
     _told: set[str] = field(default_factory=set)
     _git: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def template(self) -> Path:
+        """Where the untouched code's predictions are, from its first run until the trivial baselines are made of them."""
+        return self.folder / "template"
+
     # reading
 
     def code(self, commit: str) -> CodeMap:
@@ -120,10 +125,12 @@ class Lab:
 
     def _make_plan(self) -> Plan:
         baseline = [run for t in self.journal.trials("baseline", "calibrate") for run in t.runs]
-        spent = sum(run.device_seconds for run in baseline)
+        runs = sum(run.device_seconds for run in baseline)
+        card = self.journal.ledger.run(self.run_id).settings.get("trivial_facts") or {}
+        spent = runs + card.get("seconds", 0.0)
         seeds = self.target.seeds
         total = self.options.budget_seconds * self.options.jobs
-        return make_plan(total, spent, spent / len(baseline), seeds.confirm, self.options.arms, len(seeds.search))
+        return make_plan(total, spent, runs / len(baseline), seeds.confirm, self.options.arms, len(seeds.search))
 
     def noise(self) -> Noise | None:
         """How much luck moves the untouched code's score."""

@@ -11,6 +11,7 @@ from ..lab import CALIBRATION_RUNS, Lab
 from ..proposers.defects import find_defects
 from ..tunables import unknown_overrides
 from .state import IDLE, State
+from .trivial import trivial_baselines
 
 
 def read(lab: Lab, _state: State) -> State:
@@ -55,6 +56,7 @@ def calibrate(lab: Lab, _state: State) -> State:
         lab.slots.submit(partial(perform, lab, Attempt("baseline", "calibrate", base, base, (seed,))))
     for _ in seeds:
         explain_no_score(lab, lab.wait())  # at once: the other runs would fail the same way, as slowly
+    trivial_baselines(lab)
     plan = lab.the_plan
     noise = lab.noise()
     lab.journal.ledger.update_settings(lab.run_id, plan=asdict(plan), noise=asdict(noise) if noise else None)
