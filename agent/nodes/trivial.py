@@ -7,14 +7,14 @@ from pathlib import Path
 
 from ...evals.charges import CARD
 from ...evals.trial import Run
-from ...evals.trivial.card import Bench, Card, below_constant, make_card, start_of
+from ...evals.trivial.card import Bench, Card, make_card, start_alarm, start_of
 from ..attempt import Interrupted
 from ..events import Note
 from ..lab import Lab
 
 
 def trivial_baselines(lab: Lab) -> None:
-    """Makes the card, once in a run, and says so when the untouched code scores worse than one answer for everything.
+    """Makes the card, once in a run, and says so when the untouched code is no better than one answer for everything.
 
     Nothing for a target whose judge cannot score predictions by themselves.
     """
@@ -27,7 +27,7 @@ def trivial_baselines(lab: Lab) -> None:
         said = f"no trivial baselines: {card.reason}" if card.reason else _shown(card)
         lab.say(Note(said))
     start = start_of([run for trial in lab.journal.trials("baseline", "calibrate") for run in trial.runs])
-    if alarm := below_constant(kept["trivial"], start, lab.target.metric.direction):
+    if alarm := start_alarm(kept, start, lab.target.metric.direction):
         lab.say(Note(alarm, "alarm"))
     shutil.rmtree(lab.template, ignore_errors=True)
 
@@ -44,7 +44,9 @@ def _made(lab: Lab) -> Card:
             score=partial(_scored, lab),
             maximize=lab.target.metric.direction == "maximize",
         )
-        card = make_card(bench) if lab.template.is_dir() else Card(reason="no predictions of the untouched code were kept")
+        card = (
+            make_card(bench) if lab.template.is_dir() else Card(reason="no predictions of the untouched code were kept")
+        )
         lab.journal.keep_card(card)
         return card
     finally:

@@ -24,8 +24,6 @@ from typing import TYPE_CHECKING, Any
 from .column import kind_of
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from .column import Array
 
 SUMS_TO_ONE = 1e-3
@@ -63,7 +61,8 @@ def shuffled(length: int) -> "Array":
     """A permutation of the examples, always the same."""
     import numpy as np
 
-    return np.random.default_rng(1).permutation(length)
+    places: Array = np.random.default_rng(1).permutation(length)
+    return places
 
 
 def random_answers(column: "Array") -> "Array":
@@ -72,16 +71,24 @@ def random_answers(column: "Array") -> "Array":
 
     generator = np.random.default_rng(2)
     kind = kind_of(column)
+    drawn: Any
     if kind == "class scores" and (column >= 0).all() and (abs(column.sum(axis=1) - 1) < SUMS_TO_ONE).all():
-        return generator.dirichlet(np.ones(column.shape[1]), len(column)).astype(column.dtype)
-    if kind in ("class scores", "real values"):
-        return generator.uniform(column.min(), column.max(), column.shape).astype(column.dtype)
-    if kind == "rankings":
+        drawn = generator.dirichlet(np.ones(column.shape[1]), len(column))
+    elif kind in ("class scores", "real values"):
+        drawn = generator.uniform(column.min(), column.max(), column.shape)
+    elif kind == "rankings":
         entries = np.unique(column)
-        drawn = [generator.permutation(entries)[: column.shape[1]] for _ in range(len(column))]
-        return np.array(drawn).astype(column.dtype)
-    _, first = np.unique(groups_of(column), return_index=True)
-    return column[generator.choice(first, len(column))]
+        drawn = np.array([generator.permutation(entries)[: column.shape[1]] for _ in range(len(column))])
+    else:
+        _, first = np.unique(groups_of(column), return_index=True)
+        drawn = column[generator.choice(first, len(column))]
+    typed: Array = drawn.astype(column.dtype)
+    return typed
+
+
+def is_constant(column: "Array") -> bool:
+    """Whether every example got one and the same answer."""
+    return bool((column == column[:1]).all())
 
 
 def _one_a_group(column: "Array", order: Sequence[int]) -> "Iterator[Any]":

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from ..trial import Run
-from .answers import constants, groups_of, random_answers, shuffled
+from .answers import constants, groups_of, is_constant, random_answers, shuffled
 from .column import kind_of
 from .errors import NotUnderstood
 from .template import Template, read_columns, read_template
@@ -34,6 +34,8 @@ class Card:
     """Why there is no card."""
     answers: dict[str, str] = field(default_factory=dict)
     """Column of answers to what kind they are; see `column.kind_of`."""
+    one_answer: bool = False
+    """Whether the untouched code itself gave every example the same answer."""
     tried: int = 0
     """How many constants were scored."""
     steps: int = 0
@@ -41,7 +43,7 @@ class Card:
     """Device seconds of all of its score steps."""
 
     def settings(self) -> dict[str, object]:
-        facts = {name: getattr(self, name) for name in ("reason", "answers", "tried", "steps", "seconds")}
+        facts = {name: getattr(self, name) for name in ("reason", "answers", "one_answer", "tried", "steps", "seconds")}
         return {"trivial": self.entries, "trivial_facts": facts}
 
 
@@ -68,6 +70,7 @@ def make_card(bench: Bench) -> Card:
         card.reason = str(reason)
         return card
     card.answers = {name: kind_of(column) for name, column in template.answers.items()}
+    card.one_answer = all(is_constant(column) for column in template.answers.values())
     made = _Made(bench, template, card)
     found = {
         "majority": made.score(next(_constants(template, []))),
@@ -84,25 +87,28 @@ def make_card(bench: Bench) -> Card:
     return card
 
 
-def below_constant(trivial: object, start: float | None, direction: str) -> str:
-    """A sentence when the untouched code scores worse than an answer that never changes; empty when it does not.
+def start_alarm(settings: Mapping[str, object], start: float | None, direction: str) -> str:
+    """A sentence when the untouched code is no better than an answer that never changes; empty when it is, or none knows.
 
     Args:
-        trivial: the setting `trivial` of a run, whatever it holds.
+        settings: of a run, whatever they hold.
         start: mean of the untouched code on the search split.
     """
-    if not isinstance(trivial, Mapping) or start is None:
+    trivial, facts = settings.get("trivial"), settings.get("trivial_facts")
+    if not isinstance(trivial, Mapping) or not isinstance(facts, Mapping) or start is None:
         return ""
     scores = [v for k in ("constant", "majority") if isinstance(v := trivial.get(k), int | float)]
-    if not scores:
-        return ""
-    bar = max(scores) if direction == "maximize" else min(scores)
-    if start >= bar if direction == "maximize" else start <= bar:
-        return ""
-    return (
-        f"The untouched code scores {start:.4g} on the search split, worse than one and the same answer for every example, "
-        f"which scores {bar:.4g}: it has learnt nothing that the metric sees, so a gain over it says little."
-    )
+    bar = (max(scores) if direction == "maximize" else min(scores)) if scores else None
+    so = "it has learnt nothing that the metric sees, and a gain over it is a gain over nothing"
+    if bar is not None and (start <= bar if direction == "maximize" else start >= bar):
+        than = "the same as" if start == bar else "worse than"
+        return (
+            f"The untouched code scores {start:.4g} on the search split, {than} one and the same answer for every example "
+            f"({bar:.4g}): {so}."
+        )
+    if facts.get("one_answer"):
+        return f"The untouched code gives every example of the search split one and the same answer: {so}."
+    return ""
 
 
 def start_of(runs: "list[Run]") -> float | None:

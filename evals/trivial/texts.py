@@ -45,7 +45,9 @@ def read_csv(data: bytes, delimiter: str = ",") -> "tuple[dict[str, Array], Call
         if heading:
             writer.writerow(heading)
         lists = [(flat[name] if name in flat else changed[name]).tolist() for name in names]
-        writer.writerows([repr(cell) if isinstance(cell, float) else cell for cell in row] for row in zip(*lists, strict=True))
+        writer.writerows(
+            [repr(cell) if isinstance(cell, float) else cell for cell in row] for row in zip(*lists, strict=True)
+        )
         return text.getvalue().encode()
 
     return grouped, write
