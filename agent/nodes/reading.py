@@ -6,6 +6,7 @@ from functools import partial
 from ...evals.trial import Trial
 from ...targets.errors import TargetError
 from ..attempt import Attempt, perform
+from ..audit import QUESTIONS, audit
 from ..events import BudgetUsed, CodeRead, Note, PhaseChanged
 from ..lab import CALIBRATION_RUNS, Lab
 from ..proposers.defects import find_defects
@@ -26,8 +27,11 @@ def read(lab: Lab, _state: State) -> State:
             "tunables that this code does not have", where=f"{lab.target.name}: [tunables]", found=", ".join(unknown),
             wanted=", ".join(sorted(space)), fix="`branchlab map` prints the names",
         )  # fmt: skip
+    audited = audit(code, lab.target)
     lab.journal.ledger.update_settings(
         lab.run_id,
+        audit=[asdict(finding) for finding in audited],
+        audit_questions=list(QUESTIONS),
         files=len(code.python_files),
         findings=[
             {"file": f.file, "line": f.line, "detector": f.detector, "title": f.title, "rationale": f.rationale}
@@ -37,6 +41,9 @@ def read(lab: Lab, _state: State) -> State:
         unread=[asdict(entry) for entry in code.unread],
     )
     lab.say(CodeRead(len(code.python_files), len(findings), len(space), tuple(u.file for u in code.unread)))
+    for finding in audited:
+        place = f"evaluator audit: {finding.file}:{finding.line}: {finding.title}"
+        lab.say(Note(place, "warning" if finding.severity == "high" else "info"))
     return IDLE
 
 
