@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from ..metric_words import MAXIMIZE, MINIMIZE
 from ..proposers.defects.program import called_name, keyword_of
-from ..proposers.defects.source import Function, words
+from ..proposers.defects.source import Function, Loop, words
 from .base import AuditFinding, Severity
 from .scene import Scene
 
@@ -26,6 +26,8 @@ _METRIC = (MAXIMIZE | MINIMIZE) - {"f", "r", "map", "return", "returns", "em", "
     "r2",
     "metric",
 }
+_STRONG = _METRIC - {"score", "error", "err", "metric", "reward"}
+"""Words that only a metric is called by: a `score` may be of a search hit, an `error` a message."""
 _ALL_OF_THEM = frozenset(
     "predictions preds predicted results scores outputs responses records samples examples hits".split()
 )
@@ -42,38 +44,41 @@ class FailureDefault:
         for function in scene.evaluator:
             for node in function.own:
                 if isinstance(node, ast.ExceptHandler):
-                    yield from self._caught(node, function)
+                    yield from self._caught(node, function, best)
                 elif isinstance(node, ast.Call):
                     yield from self._defaulted(node, function, scene.target.metric.name)
                 elif isinstance(node, ast.If):
                     yield from self._empty(node, function, best)
 
-    def _caught(self, node: ast.ExceptHandler, function: Function) -> Iterator[AuditFinding]:
+    def _caught(self, node: ast.ExceptHandler, function: Function, best: float) -> Iterator[AuditFinding]:
         body = [s for s in node.body if not isinstance(s, ast.Pass) and not _is_a_message(s)]
         match body[:1]:
-            case [ast.Return(value=value)] if (constant := _number(value)) is not None and _measures(function, node):
-                yield self._finding(
-                    "high", function, node, f"An error becomes the score {constant:g}",
-                    "A run that failed to be scored gets a number, and is compared with real ones.",
-                )  # fmt: skip
-            case [ast.Assign(targets=[target], value=value)] if (
-                constant := _number(value)
-            ) is not None and _METRIC & set(words(ast.unparse(target))):
-                yield self._finding(
-                    "high", function, node, f"An error sets `{ast.unparse(target)[:40]}` to {constant:g}",
-                    "A run that failed to be scored gets a number, and is compared with real ones.",
-                )  # fmt: skip
-            case [ast.Continue()] if _is_broad(node) and function.source.loops(node):
+            case [ast.Return(value=value)] if _measures(function, node):
+                what = "An error becomes the score"
+            case [ast.Assign(targets=[target], value=value)] if (_METRIC - {"error", "err"}) & set(
+                words(ast.unparse(target))
+            ):
+                what = f"An error sets `{ast.unparse(target)[:40]}` to"
+            case [ast.Continue()] if _is_broad(node) and _leaves_out(function.source.loops(node)[:1]):
                 yield self._finding(
                     "low", function, node, "Examples on which anything fails are left out",
                     "A model that fails on the hard examples is scored on the easy ones.",
                 )  # fmt: skip
+                return
+            case _:
+                return
+        constant = _number(value)
+        if constant is None or (_is_a_convention(node) and constant != best):
+            return
+        severity: Severity = "high" if _is_broad(node) or constant == best else "low"
+        why = "What could not be scored gets a number, and is compared with real ones."
+        yield self._finding(severity, function, node, f"{what} {constant:g}", why)
 
     def _defaulted(self, call: ast.Call, function: Function, metric: str) -> Iterator[AuditFinding]:
         match call:
             case ast.Call(func=ast.Attribute(attr="get"), args=[ast.Constant(value=str(key)), default]) if (
                 constant := _number(default)
-            ) is not None and (key == metric or _METRIC & set(words(key))):
+            ) is not None and (key == metric or _STRONG & set(words(key))):
                 yield self._finding(
                     "high", function, call, f"A missing `{key[:40]}` is read as {constant:g}",
                     "What was never measured gets a number, and is compared with real ones.",
@@ -113,11 +118,27 @@ def _measures(function: Function, node: ast.AST) -> bool:
         [called_name(n) for n in ast.walk(around) if isinstance(n, ast.Call)] if isinstance(around, ast.Try) else []
     )
     said = function.words | {word for name in called for word in words(name)}
-    return bool(said & (_METRIC | {"evaluate", "compute"} - {"loss"})) and not said & {"load", "read", "parse", "open"}
+    return bool(said & (_METRIC - {"error", "err"} | {"evaluate"})) and not said & {"load", "read", "parse", "open"}
 
 
 def _is_broad(handler: ast.ExceptHandler) -> bool:
     return handler.type is None or ast.unparse(handler.type) in _BROAD
+
+
+def _is_a_convention(handler: ast.ExceptHandler) -> bool:
+    """Nothing divided by nothing counts as 0 in many a metric."""
+    return handler.type is not None and ast.unparse(handler.type) == "ZeroDivisionError"
+
+
+def _leaves_out(loops: list[Loop]) -> bool:
+    """Whether the loop collects scores or predictions."""
+    inner = [n for loop in loops for n in ast.walk(loop)]
+    names: list[ast.expr] = [n.target for n in inner if isinstance(n, ast.AugAssign)]
+    calls = [n.func for n in inner if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+    names += [func.value for func in calls if func.attr == "append"]
+    return any(
+        (_METRIC | {"correct", "total", "predictions", "preds"}) & set(words(ast.unparse(name))) for name in names
+    )
 
 
 def _is_a_message(statement: ast.stmt) -> bool:

@@ -119,7 +119,7 @@ def _is_asked(call: ast.Call) -> bool:
     if said & _JUDGES or set(words(called_name(call))) & (_JUDGES | _SHOWN_AS_EXAMPLES):
         return False
     if called_name(call) == "format":
-        return bool({"prompt", "template"} & said)
+        return bool({"prompt", "template", "question", "query", "instruction"} & said)
     if owner is not None and set(words(ast.unparse(owner))) & {"re", "index", "string"}:
         return False
     return called_name(call) in _ASKS or "prompt" in words(called_name(call))
