@@ -137,7 +137,8 @@ def _leaves_out(loops: list[Loop]) -> bool:
     calls = [n.func for n in inner if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
     names += [func.value for func in calls if func.attr == "append"]
     return any(
-        (_METRIC | {"correct", "total", "predictions", "preds"}) & set(words(ast.unparse(name))) for name in names
+        (_METRIC | {"correct", "total", "scores", "metrics", "predictions", "preds"}) & set(words(ast.unparse(name)))
+        for name in names
     )
 
 
