@@ -107,7 +107,7 @@ def start_alarm(settings: Mapping[str, object], start: float | None, direction: 
             f"({bar:.4g}): {so}."
         )
     if facts.get("one_answer"):
-        return f"The untouched code gives every example of the search split one and the same answer: {so}."
+        return f"On its first seed the untouched code gives every example of the search split one and the same answer: {so}."
     return ""
 
 

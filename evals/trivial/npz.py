@@ -64,5 +64,5 @@ def write_npz(columns: "Columns") -> bytes:
     with zipfile.ZipFile(file, "w") as archive:
         for name, column in columns.items():
             with archive.open(f"{name}.npy", "w") as member:
-                npy.write_array(member, np.ascontiguousarray(column), allow_pickle=False)
+                npy.write_array(member, np.asarray(column, order="C"), allow_pickle=False)
     return file.getvalue()
