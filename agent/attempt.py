@@ -141,13 +141,21 @@ def _judged(lab: Lab, attempt: Attempt, tree: Path, seed: int, interpreter: Inte
     for _ in range(INFRASTRUCTURE_TRIES):
         if lab.stopping.is_set():
             raise Interrupted
-        run = lab.judge.run(tree, attempt.commit, seed, split, keep_model=keep, interpreter=interpreter)
+        if _is_template(lab, attempt):
+            run = lab.judge.run_and_keep(tree, attempt.commit, seed, lab.template, interpreter=interpreter)
+        else:
+            run = lab.judge.run(tree, attempt.commit, seed, split, keep_model=keep, interpreter=interpreter)
         if lab.stopping.is_set():
             raise Interrupted
         if run.status != "sandbox_failed":
             return run
         lab.journal.charge_failed(attempt.id(lab.run_id), run.device_seconds)
     raise SandboxError("the sandbox failed twice on one run", found=run.reason, fix="run `branchlab doctor`")
+
+
+def _is_template(lab: Lab, attempt: Attempt) -> bool:
+    """Whether the trivial baselines are made from this run's predictions: the untouched code's on the first seed."""
+    return attempt.phase == "calibrate" and attempt.seeds[0] == lab.target.seeds.search[0]
 
 
 def _pointless(lab: Lab, attempt: Attempt, runs: Sequence[Run]) -> bool:

@@ -104,7 +104,8 @@ class ModelCharged:
 @dataclass(frozen=True, slots=True)
 class Note:
     text: str
-    level: Literal["info", "warning"] = "info"
+    level: Literal["info", "warning", "alarm"] = "info"
+    """`alarm`: the run goes on, and what it will come to is in doubt; it stays on the screen, in red."""
 
 
 @dataclass(frozen=True, slots=True)

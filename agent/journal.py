@@ -8,8 +8,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..evals.charges import CARD
 from ..evals.ledger import Ledger
 from ..evals.trial import Arm, Phase, ProposalRecord, Run, Trial
+from ..evals.trivial.card import Card
 
 
 class Journal:
@@ -57,6 +59,12 @@ class Journal:
             arm, since = self._running[trial_id]
             self.ledger.charge_device(self.run_id, arm, seconds=seconds, purpose="sandbox failed")
             self._running[trial_id] = arm, since + seconds
+
+    def keep_card(self, card: Card) -> None:
+        """Keeps the card of trivial baselines; its own seconds take the place of what was metered."""
+        with self._charging:
+            self.ledger.keep_card(self.run_id, card.seconds, **card.settings())
+            self._running.pop(CARD, None)
 
     def cut_off(self, trial_id: str) -> None:
         """Charges what a trial that ends without a row has used; nothing when it never held a slot."""

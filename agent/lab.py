@@ -83,6 +83,11 @@ class Lab:
     _told: set[str] = field(default_factory=set)
     _git: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def template(self) -> Path:
+        """Where the untouched code's predictions are, from its first run until the trivial baselines are made of them."""
+        return self.folder / "template"
+
     # reading
 
     def code(self, commit: str) -> CodeMap:
@@ -120,10 +125,19 @@ class Lab:
 
     def _make_plan(self) -> Plan:
         baseline = [run for t in self.journal.trials("baseline", "calibrate") for run in t.runs]
-        spent = sum(t.device_seconds for t in self.journal.trials("baseline") if t.phase in ("calibrate", "again"))
         seeds = self.target.seeds
         total = self.options.budget_seconds * self.options.jobs
-        return make_plan(total, spent, spent / len(baseline), seeds.confirm, self.options.arms, len(seeds.search))
+        runs = sum(run.device_seconds for run in baseline)
+        return make_plan(
+            total, self.calibration_seconds, runs / len(baseline), seeds.confirm, self.options.arms, len(seeds.search)
+        )
+
+    @property
+    def calibration_seconds(self) -> float:
+        """Device seconds charged before the plan was made: the untouched code's runs, and its card of trivial baselines."""
+        card = self.journal.ledger.run(self.run_id).settings.get("trivial_facts") or {}
+        runs = [t for t in self.journal.trials("baseline") if t.phase in ("calibrate", "again")]
+        return sum(t.device_seconds for t in runs) + float(card.get("seconds", 0.0))
 
     def noise(self) -> Noise | None:
         """How much luck moves the untouched code's score."""

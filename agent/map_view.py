@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..targets.tunable import Tunable
+from .audit import AuditFinding
 from .code_map import CodeMap, Role, Symbol
 
 if TYPE_CHECKING:
@@ -31,13 +32,16 @@ class Finding(Protocol):
     def rationale(self) -> str: ...
 
 
-def map_json(code: CodeMap, tunables: Sequence[Tunable], findings: Sequence[Finding]) -> dict[str, Any]:
+def map_json(
+    code: CodeMap, tunables: Sequence[Tunable], findings: Sequence[Finding], audited: Sequence[AuditFinding] = ()
+) -> dict[str, Any]:
     """The map as plain data with stable keys.
 
     `commit`; `files` (path, source: `cst`, `ast` or `unread`); `symbols` (name, kind, file, line, end_line, signature,
     roles, source); `imports` (file, line, module, name, alias); `calls` (file, line, caller, callee, positional,
     keywords); `prompts` (file, line, symbol, text, fields); `tunables` (name, file, line, type, default, rule, low,
-    high, log, choices); `findings` (file, line, detector, title, rationale); `unread` (file, reason).
+    high, log, choices); `findings` (file, line, detector, title, rationale); `audit` (question, severity, file, line,
+    title, rationale, advice); `unread` (file, reason).
     """
     return {
         "commit": code.commit,
@@ -48,11 +52,14 @@ def map_json(code: CodeMap, tunables: Sequence[Tunable], findings: Sequence[Find
         "prompts": [asdict(prompt) | {"fields": list(prompt.fields)} for prompt in code.prompts],
         "tunables": [asdict(one) | {"choices": list(one.choices) if one.choices else None} for one in tunables],
         "findings": [{key: getattr(finding, key) for key in FINDING_KEYS} for finding in findings],
+        "audit": [asdict(finding) for finding in audited],
         "unread": [asdict(one) for one in code.unread],
     }
 
 
-def render_map(code: CodeMap, tunables: Sequence[Tunable], findings: Sequence[Finding]) -> "RenderableType":
+def render_map(
+    code: CodeMap, tunables: Sequence[Tunable], findings: Sequence[Finding], audited: Sequence[AuditFinding] = ()
+) -> "RenderableType":
     """Modules with their roles, the tree of models, tunables, findings, and what was not read.
 
     Text of the repository is shown as text: no markup in it has an effect.
@@ -63,6 +70,11 @@ def render_map(code: CodeMap, tunables: Sequence[Tunable], findings: Sequence[Fi
     parts: list[RenderableType] = [
         Text(
             f"{code.commit[:12]}: {len(code.python_files)} Python files, {len(code.symbols)} symbols, {len(code.calls)} calls"
+        ),
+        _table(
+            "Evaluator audit",
+            ("severity", "place", "what", "what to do"),
+            [(f.severity, f"{f.file}:{f.line}", f"{f.title}. {f.rationale}", f.advice) for f in audited],
         ),
         _roles_table(code),
         _model_tree(code),

@@ -8,6 +8,7 @@ import click
 from ..targets.checkout import Checkout
 from ..targets.find import find_target
 from ..targets.state_folder import prepare_home
+from .audit import audit
 from .map_view import map_json, render_map
 from .proposers.defects import find_defects
 from .read_commit import read_commit
@@ -23,10 +24,10 @@ def show_map(ref: str, home: Path, *, as_json: bool) -> None:
         code = read_commit(checkout, checkout.base, target)
     finally:
         checkout.close()
-    tunables, findings = find_tunables(code, target), find_defects(code)
+    tunables, findings, audited = find_tunables(code, target), find_defects(code), audit(code, target)
     if as_json:
-        click.echo(json.dumps(map_json(code, tunables, findings)))
+        click.echo(json.dumps(map_json(code, tunables, findings, audited)))
         return
     from rich.console import Console
 
-    Console().print(render_map(code, tunables, findings))
+    Console().print(render_map(code, tunables, findings, audited))

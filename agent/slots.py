@@ -1,11 +1,13 @@
 """A fixed number of device slots, each a thread that outlives every run it starts."""
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import Empty, SimpleQueue
+from typing import TypeVar
 
 from ..evals.trial import Trial
 
+T = TypeVar("T")
 METER_SECONDS = 1.0
 """How often the seconds of unfinished trials are written down: so much a slot, and no more, a kill can leave uncharged."""
 
@@ -45,6 +47,13 @@ class Slots:
             else:
                 self._in_flight -= 1
                 return future.result()
+
+    def run(self, work: Callable[[], T], meanwhile: Callable[[], None] = lambda: None) -> T:
+        """What `work` returns, once a slot has done it: for what is no trial. Re-raises what it raised."""
+        future = self._pool.submit(work)
+        while not wait([future], METER_SECONDS).done:
+            meanwhile()
+        return future.result()
 
     def close(self) -> None:
         """Drops what has not started and waits for what has; cancel the runner first to make that quick."""

@@ -11,6 +11,8 @@ from .rows import to_text
 from .trial import Arm
 
 CUT_OFF = "cut off by a stop"
+CARD = "trivial baselines"
+"""Of the card that is made beside the baseline's runs: no trial, and not lost."""
 
 
 def add(connection: sa.Connection, run_id: str, arm: Arm, seconds: float, purpose: str) -> None:
@@ -38,15 +40,13 @@ def settle(connection: sa.Connection, run_id: str) -> None:
     connection.execute(changed.values(purpose=to_text(CUT_OFF)))
 
 
-def sums(connection: sa.Connection, run_id: str, seconds: sa.Column[float]) -> dict[Arm, float]:
-    """Sum of a column of seconds by arm."""
+def sums(connection: sa.Connection, run_id: str, seconds: sa.Column[float], *but: str) -> dict[Arm, float]:
+    """Sum of a column of seconds by arm; rows of the purposes `but` are left out."""
     table = seconds.table
-    query = (
-        sa.select(table.c.arm, sa.func.sum(seconds).label("seconds"))
-        .where(table.c.run_id == run_id)
-        .group_by(table.c.arm)
-    )
-    return {row.arm: row.seconds for row in connection.execute(query)}
+    query = sa.select(table.c.arm, sa.func.sum(seconds).label("seconds")).where(table.c.run_id == run_id)
+    if but:
+        query = query.where(table.c.purpose.not_in([to_text(purpose) for purpose in but]))
+    return {row.arm: row.seconds for row in connection.execute(query.group_by(table.c.arm))}
 
 
 def _open(run_id: str, trial_id: str) -> sa.ColumnElement[bool]:

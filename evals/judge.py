@@ -10,7 +10,7 @@ import os
 import secrets
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -89,6 +89,34 @@ class Judge:
             session.interpreter = interpreter or self._interpreter
             return session.judge(commit, keep_model)
 
+    def run_and_keep(
+        self, tree: Path, commit: str, seed: int, kept: Path, *, interpreter: Interpreter | None = None
+    ) -> Run:
+        """The judged run on the search split, with its frozen predictions moved to the new folder `kept` if they scored.
+
+        Raises: SandboxError when the sandbox itself is gone.
+        """
+        with self._folder() as folder:
+            session = _Session(self, tree, folder, seed, "search")
+            session.interpreter = interpreter or self._interpreter
+            run = session.judge(commit, False)
+            if run.score is not None and (folder / "predictions").exists():
+                remove(kept)
+                (folder / "predictions").rename(kept)
+            return run
+
+    def score_predictions(self, predictions: Path, split: str) -> Run:
+        """The score of a folder of predictions that nothing but ourselves wrote: the score step alone.
+
+        Raises: SandboxError when the sandbox itself is gone.
+        """
+        with self._folder() as folder:
+            return _Session(self, self._pristine, folder, 0, split).judge_predictions(predictions)
+
+    def inputs(self, split: str) -> Path:
+        """What the predict step sees of a split. KeyError for a target without splits."""
+        return self._inputs[split]
+
     def preload(self, step: str) -> tuple[str, ...]:
         """Modules of the environment that the base commit's code of a step imports: never named by a candidate."""
         if step not in self._preload:
@@ -140,9 +168,20 @@ class _Session:
         self._run = Run(seed, split, "ok", "", None, 0.0, 0.0, 0.0, "", judge._runner.name, started=time.time())
 
     def judge(self, commit: str, keep_model: bool) -> Run:
+        separate = self._target.steps.score
+        return self._ended(lambda: self._separate(commit, keep_model) if separate else self._same_process())
+
+    def judge_predictions(self, predictions: Path) -> Run:
+        def score() -> Score:
+            self._freeze("predict", predictions, self._folder / "predictions")
+            return self._score(self._folder / "predictions", self._run.split)
+
+        return self._ended(score)
+
+    def _ended(self, score: Callable[[], Score]) -> Run:
         try:
-            score = self._separate(commit, keep_model) if self._target.steps.score else self._same_process()
-            return replace(self._run, score=score)
+            found = score()
+            return replace(self._run, score=found)
         except _Stop as stop:
             return replace(self._run, status=stop.status, reason=stop.reason)
         except OSError as error:  # a full disk, a folder that is gone: ours, not the candidate's

@@ -245,6 +245,14 @@ class Ledger:
             charges.close(connection, run_id, trial_id)
             charges.add(connection, run_id, arm, seconds, charges.CUT_OFF)
 
+    def keep_card(self, run_id: str, seconds: float, **settings: Any) -> None:
+        """The card of trivial baselines and what it cost, in the place of what was metered while it was made."""
+        with self._write() as connection:
+            charges.close(connection, run_id, charges.CARD)
+            charges.add(connection, run_id, "baseline", seconds, charges.CARD)
+            run = self._run(connection, run_id, lock=True)
+            self._replace_run(connection, replace(run, settings={**run.settings, **settings}))
+
     def settle(self, run_id: str) -> None:
         """What a killed process had metered is charged for good."""
         with self._write() as connection:
@@ -259,9 +267,9 @@ class Ledger:
         return spent
 
     def lost_seconds(self, run_id: str) -> dict[Arm, float]:
-        """Of `device_seconds`, those that left no trial."""
+        """Of `device_seconds`, those that left nothing."""
         with self._read() as connection:
-            return charges.sums(connection, run_id, schema.device_charges.c.seconds)
+            return charges.sums(connection, run_id, schema.device_charges.c.seconds, charges.CARD)
 
     # the sealed split
 

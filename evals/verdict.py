@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from .acceptance import ALPHA, Standing
 from .difference import Difference, sign_flip_floor
 from .trial import Arm, Trial
+from .trivial.card import start_alarm, start_of
 
 if TYPE_CHECKING:
     from .compare import ArmResult, Comparison
@@ -85,6 +86,9 @@ def _trust(comparison: "Comparison", trials: Sequence[Trial]) -> Iterator[str]:
         )
     if any(run.backend.startswith("unconfined") for t in trials for run in t.runs):
         yield "Some runs had no sandbox: their code could read labels and change anything this account can."
+    calibration = [run for t in trials if t.phase == "calibrate" for run in t.runs]
+    if alarm := start_alarm(comparison.run.settings, start_of(calibration), comparison.direction):
+        yield alarm
 
 
 def _compute_caveats(comparison: "Comparison", trials: Sequence[Trial]) -> Iterator[str]:

@@ -47,7 +47,7 @@ IMPORTED_LATE = (
 """What each child would import for itself."""
 WRITES = (
     "start_run", "set_status", "update_settings", "add_trial", "add_proposal", "update_proposal", "open_sealed",
-    "charge_model", "keep_answer",
+    "charge_model", "keep_answer", "keep_card",
 )  # fmt: skip
 
 

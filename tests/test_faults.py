@@ -163,7 +163,7 @@ STAGES = (
     ("judge", 1), ("merge", 1), ("confirm", 1), ("seal", 1), ("report", 1),
 )  # fmt: skip
 ROWS = (
-    ("start_run", 1), ("set_status", 1), ("update_settings", 1), ("add_trial", 1), ("add_proposal", 1),
+    ("start_run", 1), ("set_status", 1), ("update_settings", 1), ("add_trial", 1), ("keep_card", 1), ("add_proposal", 1),
     ("charge_model", 1), ("keep_answer", 1), ("update_proposal", 1), ("open_sealed", 1), ("set_status", 2),
 )  # fmt: skip
 INSIDE = {"node:confirm:before": "write:add_trial:after", "node:seal:before": "write:add_trial:before"}

@@ -22,6 +22,8 @@ WRITERS = {
     "agent/session.py": "the run's own lock",
     "evals/kept_models.py": "frozen models, moved into the run's own folder",
     "evals/report/__init__.py": "the report: a new file, then renamed",
+    "evals/trivial/card.py": "made-up predictions: new files in a new folder, frozen before a sandbox sees them",
+    "evals/trivial/npz.py": "a zip file in memory",
     "sandbox/built_environments.py": "an environment's own folder, before and outside what its build may write",
     "sandbox/command.py": "the throw-away copy of a tree; links are left out",
     "sandbox/conformance.py": "the suite's own folders",

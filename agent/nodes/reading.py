@@ -7,12 +7,14 @@ from ...evals.trial import Trial
 from ...evals.verdict import determinism_caveats
 from ...targets.errors import TargetError
 from ..attempt import Attempt, perform
+from ..audit import QUESTIONS, audit
 from ..events import BudgetUsed, CodeRead, Note, PhaseChanged
 from ..lab import CALIBRATION_RUNS, Lab
 from ..proposers.defects import find_defects
 from ..resolution import in_words, refuse_what_cannot_resolve, resolution
 from ..tunables import unknown_overrides
 from .state import IDLE, State
+from .trivial import trivial_baselines
 
 
 def read(lab: Lab, _state: State) -> State:
@@ -27,8 +29,11 @@ def read(lab: Lab, _state: State) -> State:
             "tunables that this code does not have", where=f"{lab.target.name}: [tunables]", found=", ".join(unknown),
             wanted=", ".join(sorted(space)), fix="`branchlab map` prints the names",
         )  # fmt: skip
+    audited = audit(code, lab.target)
     lab.journal.ledger.update_settings(
         lab.run_id,
+        audit=[asdict(finding) for finding in audited],
+        audit_questions=list(QUESTIONS),
         files=len(code.python_files),
         findings=[
             {"file": f.file, "line": f.line, "detector": f.detector, "title": f.title, "rationale": f.rationale}
@@ -38,6 +43,9 @@ def read(lab: Lab, _state: State) -> State:
         unread=[asdict(entry) for entry in code.unread],
     )
     lab.say(CodeRead(len(code.python_files), len(findings), len(space), tuple(u.file for u in code.unread)))
+    for finding in audited:
+        place = f"evaluator audit: {finding.file}:{finding.line}: {finding.title}"
+        lab.say(Note(place, "warning" if finding.severity == "high" else "info"))
     return IDLE
 
 
@@ -59,6 +67,7 @@ def calibrate(lab: Lab, _state: State) -> State:
         lab.slots.submit(partial(perform, lab, attempt))
     for _ in attempts:
         explain_no_score(lab, lab.wait())  # at once: the other runs would fail the same way, as slowly
+    trivial_baselines(lab)
     plan = lab.the_plan
     noise = lab.noise()
     lab.journal.ledger.update_settings(lab.run_id, plan=asdict(plan), noise=asdict(noise) if noise else None)
@@ -94,8 +103,7 @@ def _say_what_varies(lab: Lab) -> None:
 
 def _say_what_can_be_found(lab: Lab) -> None:
     """Raises: BudgetError when it is less than what the user wants to find."""
-    spent = sum(t.device_seconds for t in lab.journal.trials("baseline") if t.phase in ("calibrate", "again"))
-    found = resolution(lab.target, lab.noise(), lab.the_plan, spent, lab.options.arms)
+    found = resolution(lab.target, lab.noise(), lab.the_plan, lab.calibration_seconds, lab.options.arms)
     lab.journal.ledger.update_settings(lab.run_id, resolution=asdict(found))
     lab.say(Note(in_words(found, lab.target.metric.name)))
     refuse_what_cannot_resolve(found, lab.target, lab.options.jobs)

@@ -7,6 +7,7 @@ from ..events import (
     BudgetUsed,
     Event,
     ModelCharged,
+    Note,
     PhaseChanged,
     RunFinished,
     RunStarted,
@@ -45,6 +46,7 @@ class Progress:
     unpriced_calls: int = 0
     arms: dict[str, ArmProgress] = field(default_factory=dict)
     running: dict[tuple[str, str], Running] = field(default_factory=dict)
+    alarms: list[str] = field(default_factory=list)
     last: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=8))
 
     @property
@@ -74,6 +76,9 @@ class Progress:
                 self.running[arm, trial] = Running(arm, title, now)
             case TrialFinished():
                 self._count(event)
+            case Note(level="alarm"):
+                self.alarms.append(sentence(event))
+                return
             case ModelCharged(dollars=dollars):
                 self.model_calls += 1
                 self.dollars += dollars or 0.0

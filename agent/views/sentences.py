@@ -42,7 +42,7 @@ def _sentence(event: Event) -> str:
         case Promoted(title=title, branch=branch):
             return f"kept: {_short(title)}: branch {branch}"
         case Note(text=text, level=level):
-            return f"warning: {text}" if level == "warning" else text
+            return text if level == "info" else f"{level}: {text}"
         case RunFinished(run_id=run_id, status=status, verdict=verdict):
             return f"run {run_id} {status.replace('_', ' ')}: {verdict}"
         case BudgetUsed() | ModelCharged():

@@ -49,7 +49,9 @@ class Terminal:
     ) -> None:
         self._live.stop()
         with self._lock:
-            finished = self._progress.finished
+            finished, alarms = self._progress.finished, list(self._progress.alarms)
+        for alarm in alarms:
+            self._console.print(Text(alarm, style="bold red"), soft_wrap=True)
         if finished:
             self._console.print(_ending(finished), soft_wrap=True)
 
@@ -57,7 +59,8 @@ class Terminal:
         """The screen as it is now; called by the refresh thread."""
         with self._lock:
             now, progress = self._clock(), self._progress
-            parts: list[RenderableType] = [_head(progress, now), Text(), _arms(progress)]
+            alarms = [Text(alarm, style="bold red") for alarm in progress.alarms]
+            parts: list[RenderableType] = [_head(progress, now), *alarms, Text(), _arms(progress)]
             if progress.running:
                 parts += [Text(), _running(progress, now)]
             if progress.last:

@@ -1,7 +1,7 @@
 """From the ledger to a page: which part comes from where."""
 
 from ..ledger import Ledger
-from . import context, ideas, results, shares
+from . import audit, context, ideas, results, shares, trivial
 from .facts import gather
 from .page import Page
 
@@ -19,6 +19,10 @@ def build(ledger: Ledger, run_id: str) -> Page:
         standing=context.standing(facts),
         integrity=str(facts.setting("integrity") or "not recorded"),
         warnings=context.warnings(facts),
+        audit_note=audit.audit_note(facts),
+        audit=audit.audit(facts),
+        trivial_note=trivial.trivial_note(facts),
+        trivial=trivial.trivial(facts),
         highlights=results.highlights(facts),
         arms=results.arms(facts),
         method=results.method(facts),

@@ -6,9 +6,11 @@ from typing import Any
 
 from ..naming import plain
 from . import numbers
+from .audit import audit_warning
 from .facts import Facts
 from .page import Table, table
 from .text import one_line
+from .trivial import trivial_warning
 
 
 def space(facts: Facts) -> Table:
@@ -162,6 +164,7 @@ def warnings(facts: Facts) -> tuple[str, ...]:
         )
     if facts.setting("integrity") == "same-process":
         found.append("integrity: same-process. The code under study reported its own metric.")
+    found += [warning for warning in (audit_warning(facts), trivial_warning(facts)) if warning]
     notes = facts.setting("notes")
     return (*found, *(str(note) for note in notes)) if isinstance(notes, list) else tuple(found)
 

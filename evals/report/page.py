@@ -85,6 +85,10 @@ class Page:
     """Empty for a run that ended well; else what became of it."""
     integrity: str
     warnings: tuple[str, ...]
+    audit_note: str
+    audit: Table
+    trivial_note: str
+    trivial: Table
     highlights: tuple[Highlight, ...]
     arms: Table
     method: str

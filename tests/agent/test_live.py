@@ -240,3 +240,15 @@ def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(make_view(stderr=Tty()), Terminal)
     monkeypatch.setenv("TERM", "dumb")
     assert isinstance(make_view(stderr=Tty()), Plain)
+
+
+def test_an_alarm_stays_on_the_screen_in_red_and_is_there_at_the_end() -> None:
+    alarm = Note("the untouched code is no better than a constant", "alarm")
+    assert plain_lines(alarm)[0].endswith("alarm: the untouched code is no better than a constant")
+    out = io.StringIO()
+    view = Terminal(Console(file=out, width=120, force_terminal=True), ticking())
+    for event in (STARTED, alarm, *[PhaseChanged(f"phase {n}") for n in range(20)], EVENTS[-1]):
+        view.handle(event)
+    with view:
+        pass
+    assert "\x1b[1;31malarm: the untouched code is no better than a constant" in out.getvalue()

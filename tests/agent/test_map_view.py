@@ -6,6 +6,7 @@ from io import StringIO
 
 from rich.console import Console
 
+from branchlab.agent.audit import AuditFinding
 from branchlab.agent.map_view import map_json, render_map
 from branchlab.agent.read import read_code
 from branchlab.agent.tunables import literals_in
@@ -39,7 +40,9 @@ def page(width: int = 120) -> str:
 def test_the_data_has_the_documented_keys_and_survives_json() -> None:
     body = map_json(CODE, TUNABLES, [Found()])
     assert json.loads(json.dumps(body)) == body
-    assert set(body) == {"commit", "files", "symbols", "imports", "calls", "prompts", "tunables", "findings", "unread"}
+    assert set(body) == {
+        "commit", "files", "symbols", "imports", "calls", "prompts", "tunables", "findings", "audit", "unread",
+    }  # fmt: skip
     assert body["files"] == [{"path": "bad.py", "source": "unread"}, {"path": "model.py", "source": "cst"}]
     assert body["tunables"][0]["name"] == "model.py::DROPOUT"
     assert body["findings"] == [
@@ -47,6 +50,15 @@ def test_the_data_has_the_documented_keys_and_survives_json() -> None:
     ]
     net = next(symbol for symbol in body["symbols"] if symbol["name"] == "Net")
     assert (net["roles"], net["source"]) == (["model"], "cst")
+
+
+def test_the_audit_stands_before_everything_that_was_understood() -> None:
+    found = AuditFinding("direction", "high", "a.py", 3, "[red]t[/red]", "w", "a")
+    assert map_json(CODE, TUNABLES, [], [found])["audit"][0]["severity"] == "high"
+    out = StringIO()
+    Console(file=out, width=160).print(render_map(CODE, TUNABLES, [], [found]))
+    text = out.getvalue()
+    assert text.index("[red]t[/red]. w") < text.index("Roles")
 
 
 def test_the_page_shows_everything() -> None:

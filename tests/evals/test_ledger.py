@@ -302,3 +302,14 @@ def test_trial_ids_tell_apart_what_differs() -> None:
     }  # fmt: skip
     assert len(ids) == 5
     assert trial_id("r", "edits", "search", "c") in ids
+
+
+def test_the_card_takes_the_place_of_what_was_metered_and_is_not_lost(tmp_path: Path) -> None:
+    ledger = Ledger.open(f"sqlite:///{tmp_path / 'l.db'}")
+    ledger.start_run(RunRecord("r", "t", "c" * 40, 0.0))
+    ledger.meter("r", {"trivial baselines": ("baseline", 9.0)})
+    ledger.keep_card("r", 2.0, trivial={"constant": 0.5})
+    ledger.settle("r")
+    assert (ledger.device_seconds("r"), ledger.lost_seconds("r")) == ({"baseline": 2.0}, {})
+    assert ledger.run("r").settings == {"trivial": {"constant": 0.5}}
+    ledger.close()

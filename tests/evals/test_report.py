@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
+from branchlab.evals.compare import compare
 from branchlab.evals.ledger import Ledger, RunRecord
 from branchlab.evals.report import write_report
 from branchlab.evals.report.plots import WIDE, Gain, forest
@@ -339,3 +340,32 @@ def test_text_and_arms_have_contrast_in_the_light_in_the_dark_and_on_paper(writt
         )
         for arm in ("baseline", "random", "tuner", "edits", "edits-tuner"):
             assert _contrast(colours[arm], colours["page"]) >= 4.5  # the pictures name the arms in these
+
+
+def test_the_audit_and_the_trivial_baselines_stand_before_the_arms(tmp_path: Path) -> None:
+    ledger = sample_ledger(tmp_path)
+    finding = {"question": "direction", "severity": "high", "file": "a|b.py", "line": 3, "title": "<b>turned</b>",
+               "rationale": "why", "advice": "turn it"}  # fmt: skip
+    card = {"constant": 0.95, "majority": 0.4, "copy": "no input has the shape", "shuffled labels": 0.1, "random": 0.1}
+    facts = {"reason": "", "answers": {"labels": "class indices"}, "one_answer": False, "tried": 2, "seconds": 1.5}
+    ledger.update_settings(RUN_ID, audit=[finding], audit_questions=["direction"], trivial=card, trivial_facts=facts)
+    page, markdown = _report_of(ledger, tmp_path / "report")
+    caveats = compare(ledger, RUN_ID).caveats
+    ledger.close()
+    for text in (page, markdown):
+        assert text.index("turn it") < text.index("no input has the shape") < text.index("95 % interval")
+        assert "worse than one and the same answer for every example" in text
+        assert "The evaluator audit found 1 thing" in text
+    assert "<b>turned" not in re.sub(r"\\<", "", markdown)
+    assert any("worse than one and the same answer" in caveat for caveat in caveats)
+
+
+def test_a_card_that_could_not_be_made_says_why(tmp_path: Path) -> None:
+    ledger = sample_ledger(tmp_path)
+    ledger.update_settings(
+        RUN_ID, audit=[], audit_questions=["direction"], trivial={}, trivial_facts={"reason": "a .pt file"}
+    )
+    _, markdown = _report_of(ledger, tmp_path / "report")
+    ledger.close()
+    assert "There is no card: a .pt file" in markdown
+    assert "Nothing was found." in markdown

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from branchlab.evals.acceptance import Standing
 from branchlab.evals.claim import Claim, Effect
 from branchlab.evals.difference import Difference
 from branchlab.evals.recheck import recheck
@@ -20,17 +21,23 @@ from branchlab.evals.trial import Run, Score, Verdict
 from .sample_run import HOSTILE
 
 GAIN = Difference(0.0312, 0.0204, 0.042, 6, "paired t over 6 seeds", False)
+STANDING = Standing("better", 6, 8, 0.025, "sign-flip test passed at seed 6 of 8 at level 0.025")
 EFFECT = Effect(0.03, 0.02, 0.04, "confirm", tuple(range(6)), 384.0)
 CLAIM = Claim("points", "1f" * 20, "9a" * 20, "accuracy", "maximize", EFFECT)
 RUN = Run(0, "confirm", "ok", "", Score("accuracy", 0.9), 1.0, 1.0, 1.0, "", "bubblewrap")
 REVIEW = Reviewed(
     run_id="points-1", target="points", branch="better", commit="ab" * 20, base="1f" * 20, metric="accuracy",
     direction="maximize", integrity="separate", sandbox="bubblewrap", verdicts=(Verdict("in_scope", True, "1 file"),),
-    runs=(RUN,), base_score=0.87, score=0.9012, gain=GAIN, base_seconds=10.0, seconds=11.5, claim=CLAIM,
+    runs=(RUN,), base_score=0.87, score=0.9012, gain=GAIN, standing=STANDING, base_seconds=10.0, seconds=11.5, claim=CLAIM,
     again=recheck(EFFECT, GAIN), caveats=("6 of 6 seeds are those of the claim.",),
 )  # fmt: skip
 REFUSED = replace(
-    REVIEW, runs=(), gain=None, again=None, verdicts=(Verdict("in_scope", False, "score.py: protected by target.toml"),)
+    REVIEW,
+    runs=(),
+    gain=None,
+    standing=None,
+    again=None,
+    verdicts=(Verdict("in_scope", False, "score.py: protected by target.toml"),),
 )
 SURROGATE = "lone \ud800 nul \x00 escape \x1b[31m not a character \uffff "
 
