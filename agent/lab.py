@@ -28,7 +28,7 @@ from .records import params_of
 from .slots import Slots
 from .tunables import find_tunables
 
-TUNER_OF: dict[Arm, str] = {"random": "random", "tuner": "tpe", "edits+tuner": "tpe"}
+TUNING_ARMS: tuple[Arm, ...] = ("random", "tuner", "edits+tuner")
 CALIBRATION_RUNS = 3
 """Baseline runs before anything else: two give a spread, three one that can be believed a little."""
 
@@ -129,13 +129,18 @@ class Lab:
         """How much luck moves the untouched code's score."""
         return noise_of([run for trial in self.journal.trials("baseline", "calibrate") for run in trial.runs])
 
+    def tuner_of(self, arm: Arm) -> str:
+        """Name of the tuner that searches for an arm; the proposer of its settings."""
+        return "random" if arm == "random" else self.target.tuner
+
     def tuner(self, arm: Arm, parent: str) -> Tuner:
         """The arm's tuner over the space of `parent`, told everything the journal holds of it."""
         if arm not in self._tuners:
             space = tuple(self.space(parent).values())
             direction = self.target.metric.direction
-            self._tuners[arm] = make_tuner(TUNER_OF[arm], space, seed=self._tuner_seed(arm), direction=direction)
-            asked = {row.id: row for row in self.journal.proposals(arm) if row.proposer == TUNER_OF[arm]}
+            name = self.tuner_of(arm)
+            self._tuners[arm] = make_tuner(name, space, seed=self._tuner_seed(arm), direction=direction)
+            asked = {row.id: row for row in self.journal.proposals(arm) if row.proposer == name}
             for trial in self.journal.trials(arm, "search"):
                 if row := asked.pop(trial.proposal_id or "", None):
                     self.tell(trial, parent)
@@ -145,7 +150,7 @@ class Lab:
 
     def _tuner_seed(self, arm: Arm) -> int:
         """Arms that start from the same settings must not draw the same ones."""
-        return self.options.seed * len(TUNER_OF) + list(TUNER_OF).index(arm)
+        return self.options.seed * len(TUNING_ARMS) + TUNING_ARMS.index(arm)
 
     def tell(self, trial: Trial, parent: str) -> None:
         """Tells the arm's tuner of a trial it asked for, once: the mean over its seeds, or None."""

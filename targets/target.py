@@ -169,6 +169,8 @@ class Target(_Part):
     budget: Seconds = 600.0
     model_dollars: float = Field(default=5.0, ge=0)
     """Hard cap on what a language model may cost in one run."""
+    tuner: Text = "tpe"
+    """Which search the tuning arms use: tpe, cmaes, gp, random, or asha (also called hyperband), which needs [rungs]."""
     tunables: dict[str, TunableOverride] = Field(default_factory=dict)
     """Overrides by tunable name, as `branchlab map` prints them; `enabled = false` takes one out."""
 

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from functools import partial
 
 from ...evals.trial import Trial
+from ...evals.tuners import about
 from ...targets.errors import TargetError
 from ..attempt import Attempt, perform
 from ..events import BudgetUsed, CodeRead, Note, PhaseChanged
@@ -33,6 +34,7 @@ def read(lab: Lab, _state: State) -> State:
             for f in findings
         ],
         tunables=[asdict(tunable) for tunable in space.values()],
+        tuner=asdict(about(lab.target.tuner, tuple(space.values()))),
         unread=[asdict(entry) for entry in code.unread],
     )
     lab.say(CodeRead(len(code.python_files), len(findings), len(space), tuple(u.file for u in code.unread)))
