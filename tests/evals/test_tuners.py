@@ -201,13 +201,13 @@ def valley(params: Params) -> float:
     return -((rate - 0.1) ** 2) - (drop - 0.6) ** 2 - (decay - 0.2) ** 2
 
 
-@pytest.mark.parametrize("name", ["cmaes", "gp"])
-def test_those_for_numbers_learn_where_random_does_not(name: str) -> None:
+@pytest.mark.parametrize(("name", "asks"), [("cmaes", 60), ("gp", 25)])
+def test_those_for_numbers_learn_where_random_does_not(name: str, asks: int) -> None:
     def best(name: str) -> float:
         ends = []
         for seed in range(3):
             tuner, values = make_tuner(name, NUMBERS_ONLY, seed=seed, direction="maximize"), []
-            for _ in range(25):
+            for _ in range(asks):
                 params = tuner.ask()
                 values.append(valley(params))
                 tuner.tell(params, Score("m", values[-1]))
