@@ -4,11 +4,12 @@ import shutil
 import threading
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..evals.judge import Judge
 from ..evals.noise import Noise, noise_of
+from ..evals.rungs import estimated_full, evidence_of, short_score
 from ..evals.trial import Arm, ProposalRecord, Score, Trial
 from ..evals.tuners import Tuner, make_tuner
 from ..sandbox.runner import Runner
@@ -25,6 +26,7 @@ from .proposal import Proposal
 from .proposers.base import Proposer
 from .read_commit import read_commit
 from .records import params_of
+from .scale_plan import rung_seconds, with_scale_up
 from .slots import Slots
 from .tunables import find_tunables
 
@@ -64,6 +66,8 @@ class Lab:
     modelled: Proposer | None = None
     environments: CommitEnvironments | None = None
     plan: Plan | None = None
+    scale_seeds: tuple[int, ...] = ()
+    """Of the plan: seeds of the confirm split on which the winners run once more, longer."""
     stopping: threading.Event = field(default_factory=threading.Event)
     started: dict[str, Arm] = field(default_factory=dict)
     """Trials handed to the slots and not yet back, with the arm they are charged to."""
@@ -119,11 +123,19 @@ class Lab:
         return self.plan
 
     def _make_plan(self) -> Plan:
-        baseline = [run for t in self.journal.trials("baseline", "calibrate") for run in t.runs]
-        spent = sum(run.device_seconds for run in baseline)
-        seeds = self.target.seeds
-        total = self.options.budget_seconds * self.options.jobs
-        return make_plan(total, spent, spent / len(baseline), seeds.confirm, self.options.arms, len(seeds.search))
+        trials = self.journal.trials("baseline", "calibrate")
+        spent, total = sum(t.device_seconds for t in trials), self.options.budget_seconds * self.options.jobs
+        seeds, rungs = self.target.seeds, rung_seconds(trials)
+
+        def divided(reserved: float) -> Plan:
+            arms, per_trial = self.options.arms, len(seeds.search)
+            plan = make_plan(total - reserved, spent, rungs["full"], seeds.confirm, arms, per_trial)
+            climbing = rungs.get("smoke", 0.0) + per_trial * rungs.get("short", 0.0)
+            return replace(plan, trial_seconds=plan.trial_seconds + climbing) if climbing else plan
+
+        scale = self.target.rungs.scale_up if self.target.rungs else 0
+        plan, self.scale_seeds = with_scale_up(divided, total - spent, scale * rungs["full"], self.options.arms)
+        return plan
 
     def noise(self) -> Noise | None:
         """How much luck moves the untouched code's score."""
@@ -159,9 +171,15 @@ class Lab:
             return
         self._told.add(trial.id)
         defaults = {name: tunable.default for name, tunable in self.space(parent).items()}
-        value = mean_score(trial)
+        value = mean_score(trial) if trial.pruning != "pruned" else self._estimate(trial)
         score = None if value is None else Score(self.target.metric.name, value)
         tuner.tell({**defaults, **trial.params}, score)
+
+    def _estimate(self, trial: Trial) -> float | None:
+        """What a pruned trial would have scored at full length, by what was known when it ended."""
+        short, earlier = short_score(trial), self.journal.trials(trial.arm, "search")
+        before = earlier[: earlier.index(trial)]
+        return None if short is None else estimated_full(short, evidence_of(before).pairs)
 
     # the rest
 

@@ -81,7 +81,7 @@ def _new_lab(ref: str, options: Options, place: tuple[Path, LiveView]) -> Lab:
     home, view = place
     target = find_target(ref, home)
     if options.arms != ("review",):
-        check_tuner(target.tuner, rungs=False)
+        check_tuner(target.tuner, rungs=target.rungs is not None)
     runner = _runner(target, options)
     checkout = Checkout.open(target, home)
     check_scope(target, checkout.files(checkout.base))

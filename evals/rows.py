@@ -56,10 +56,12 @@ def encode_trial(trial: Trial) -> tuple[str, bytes]:
     runs, blob = [], bytearray()
     for run in trial.runs:
         values = run.score.per_example if run.score else None
-        bare = replace(run, score=replace(run.score, per_example=None)) if run.score else run
-        runs.append(asdict(bare) | {"examples": None if values is None else len(values)})
+        runs.append(asdict(_bare(run)) | {"examples": None if values is None else len(values)})
         blob += struct.pack(f"<{len(values or ())}d", *(values or ()))
-    body = asdict(replace(trial, runs=())) | {"runs": runs}
+    body = asdict(replace(trial, runs=(), ladder=())) | {
+        "runs": runs,
+        "ladder": [asdict(_bare(r)) for r in trial.ladder],
+    }
     return to_text(body), bytes(blob)
 
 
@@ -70,12 +72,20 @@ def decode_trial(body: str, blob: bytes) -> Trial:
         count = row.pop("examples")
         values = None if count is None else struct.unpack_from(f"<{count}d", blob, at)
         at += 8 * (count or 0)
-        score = row.pop("score")
-        if score:
-            score = Score(**{**score, "per_example": values})
-        runs.append(Run(**row | {"gpu": decode_gpu(row.get("gpu"))}, score=score))
+        runs.append(_run(row, values))
+    ladder = tuple(_run(row, None) for row in fields.pop("ladder", ()))
     verdicts = tuple(Verdict(**verdict) for verdict in fields.pop("verdicts"))
-    return Trial(**fields, runs=tuple(runs), verdicts=verdicts)
+    return Trial(**fields, runs=tuple(runs), ladder=ladder, verdicts=verdicts)
+
+
+def _bare(run: Run) -> Run:
+    return replace(run, score=replace(run.score, per_example=None)) if run.score else run
+
+
+def _run(row: dict[str, Any], per_example: tuple[float, ...] | None) -> Run:
+    score = row.pop("score")
+    made = Score(**{**score, "per_example": per_example}) if score else None
+    return Run(**row | {"gpu": decode_gpu(row.get("gpu"))}, score=made)
 
 
 def decode_gpu(plain: Mapping[str, Any] | None) -> GpuUse | None:

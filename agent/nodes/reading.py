@@ -10,6 +10,7 @@ from ..attempt import Attempt, perform
 from ..events import BudgetUsed, CodeRead, Note, PhaseChanged
 from ..lab import CALIBRATION_RUNS, Lab
 from ..proposers.defects import find_defects
+from ..scale_plan import rung_seconds
 from ..tunables import unknown_overrides
 from .state import IDLE, State
 
@@ -60,6 +61,8 @@ def calibrate(lab: Lab, _state: State) -> State:
     plan = lab.the_plan
     noise = lab.noise()
     lab.journal.ledger.update_settings(lab.run_id, plan=asdict(plan), noise=asdict(noise) if noise else None)
+    if lab.target.rungs:
+        note_rungs(lab)
     sd = f", spread {noise.sd:.2g} over {noise.n} seeds" if noise else ""
     lab.say(
         Note(
@@ -72,6 +75,20 @@ def calibrate(lab: Lab, _state: State) -> State:
         lab.say(BudgetUsed(arm, 0.0, plan.share))
     lab.say(PhaseChanged("searching"))
     return IDLE
+
+
+def note_rungs(lab: Lab) -> None:
+    """Keeps with the run, and says, what each rung is and costs, and whether there is room for a scale-up."""
+    rungs, seconds = lab.target.rungs, rung_seconds(lab.journal.trials("baseline", "calibrate"))
+    if rungs is None:
+        return
+    lengths = {name: rungs.length(name) for name in ("smoke", "short", "full", "scale_up")}
+    kept = {"lengths": lengths, "eta": rungs.eta, "seconds": seconds, "scale_up_seeds": list(lab.scale_seeds)}
+    lab.journal.ledger.update_settings(lab.run_id, rungs=kept)
+    costs = ", ".join(f"{name} {lengths[name]} ({seconds[name]:.2g} s)" for name in ("smoke", "short", "full"))
+    longer = f"the winners run again at {lengths['scale_up']} on {len(lab.scale_seeds)} seeds"
+    room = longer if lab.scale_seeds else "the budget has no room for a scale-up"
+    lab.say(Note(f"rungs: {costs}; {room}"))
 
 
 def explain_no_score(lab: Lab, trial: Trial) -> None:
