@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import Literal
 
 from ..evals.gates import gates_for
-from ..evals.rungs import decide, evidence_of, sampled
+from ..evals.rungs import decide, evidence_of, sampled, taken_over
 from ..evals.trial import Arm, Decision, Phase, Pruning, Run, Rung, Trial, Verdict
 from ..sandbox.built_environments import Built, NotBuilt
 from ..sandbox.runner import Interpreter
@@ -173,18 +173,14 @@ def _promotion(lab: Lab, attempt: Attempt, ladder: Sequence[Run]) -> tuple[Pruni
     short = [run.score.value for run in ladder if run.rung == "short" and run.score]
     if lab.target.rungs is None or attempt.phase != "search" or not short:
         return "", ()
-    # What `edits+tuner` took over from another arm is of other candidates: it has its own proposals to go by.
-    own = [t for t in lab.journal.trials(attempt.arm, "search") if _proposed_by(lab, t) == attempt.arm]
+    # What `edits+tuner` took over from another arm is of other candidates.
+    own = [t for t in lab.journal.trials(attempt.arm, "search") if not taken_over(t)]
     found = decide(fmean(short), evidence_of(own), lab.target.rungs.eta, lab.target.metric.direction)
     if found.goes_on:
         return "", (Verdict("promotion", True, found.reason),)
     if sampled(lab.options.seed, attempt.commit, sum(t.pruning != "" for t in own)):
         return "sampled", (Verdict("promotion", True, f"{found.reason}; run to the end all the same, as a sample"),)
     return "pruned", (Verdict("promotion", False, found.reason),)
-
-
-def _proposed_by(lab: Lab, trial: Trial) -> Arm | None:
-    return lab.journal.proposal(trial.proposal_id).arm if trial.proposal_id else None
 
 
 def _environment(lab: Lab, attempt: Attempt) -> Built | NotBuilt | None:

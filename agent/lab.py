@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..evals.judge import Judge
 from ..evals.noise import Noise, noise_of
-from ..evals.rungs import estimated_full, evidence_of, short_score
+from ..evals.rungs import estimated_full, evidence_of, short_score, taken_over
 from ..evals.trial import Arm, ProposalRecord, Score, Trial
 from ..evals.tuners import Tuner, make_tuner
 from ..sandbox.runner import Runner
@@ -66,8 +66,6 @@ class Lab:
     modelled: Proposer | None = None
     environments: CommitEnvironments | None = None
     plan: Plan | None = None
-    scale_seeds: tuple[int, ...] = ()
-    """Of the plan: seeds of the confirm split on which the winners run once more, longer."""
     stopping: threading.Event = field(default_factory=threading.Event)
     started: dict[str, Arm] = field(default_factory=dict)
     """Trials handed to the slots and not yet back, with the arm they are charged to."""
@@ -84,6 +82,7 @@ class Lab:
     _codes: dict[str, CodeMap] = field(default_factory=dict)
     _spaces: dict[str, dict[str, Tunable]] = field(default_factory=dict)
     _tuners: dict[Arm, Tuner] = field(default_factory=dict)
+    _scale_seeds: tuple[int, ...] = ()
     _told: set[str] = field(default_factory=set)
     _git: threading.Lock = field(default_factory=threading.Lock)
 
@@ -122,6 +121,11 @@ class Lab:
             self.plan = self._make_plan()
         return self.plan
 
+    @property
+    def scale_seeds(self) -> tuple[int, ...]:
+        """Of the plan: seeds of the confirm split on which the winners run once more, longer; empty without room."""
+        return self._scale_seeds if self.the_plan else ()
+
     def _make_plan(self) -> Plan:
         trials = self.journal.trials("baseline", "calibrate")
         spent, total = sum(t.device_seconds for t in trials), self.options.budget_seconds * self.options.jobs
@@ -134,7 +138,7 @@ class Lab:
             return replace(plan, trial_seconds=plan.trial_seconds + climbing) if climbing else plan
 
         scale = self.target.rungs.scale_up if self.target.rungs else 0
-        plan, self.scale_seeds = with_scale_up(divided, total - spent, scale * rungs["full"], self.options.arms)
+        plan, self._scale_seeds = with_scale_up(divided, total - spent, scale * rungs["full"], self.options.arms)
         return plan
 
     def noise(self) -> Noise | None:
@@ -178,7 +182,7 @@ class Lab:
     def _estimate(self, trial: Trial) -> float | None:
         """What a pruned trial would have scored at full length, by what was known when it ended."""
         short, earlier = short_score(trial), self.journal.trials(trial.arm, "search")
-        before = earlier[: earlier.index(trial)]
+        before = [t for t in earlier[: earlier.index(trial)] if not taken_over(t)]
         return None if short is None else estimated_full(short, evidence_of(before).pairs)
 
     # the rest

@@ -15,11 +15,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from .trial import Run, Trial
+from .equal_compute import SEARCH_ARMS
+from .trial import Arm, Run, Trial
 
 FEWEST_PAIRS = 5
 LEAST_CORRELATION = 0.5
 SAMPLE = 4
+TAKEN_OVER = "+t"
+"""Ends the id of a trial that an arm took over from another with its candidate; a content hash has no such end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,64 @@ def evidence_of(trials: Sequence[Trial]) -> Evidence:
     """From an arm's search trials, in the order they ended."""
     seen = tuple(short for t in trials if (short := short_score(t)) is not None)
     return Evidence(seen, tuple(pair for t in trials if (pair := pair_of(t))))
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What became of an arm's candidates on the rungs."""
+
+    arm: Arm
+    seen: int
+    """Ran at the short rung to a score."""
+    full: int
+    """Ran at full length, the sample of pruned ones too."""
+    pruned: int
+    """Never ran at full length."""
+    fallen: int
+    """Left no score at a shorter rung."""
+    sampled: int
+    wrong: int
+    """Of those sampled, kept after their full runs: winners that pruning would have lost."""
+    correlation: float | None
+    pairs: int
+
+    @property
+    def upper(self) -> float | None:
+        """Upper end of the one-sided 95 % interval of the rate of wrong prunings (Clopper & Pearson 1934)."""
+        if not self.sampled:
+            return None
+        if self.wrong == self.sampled:
+            return 1.0
+        from scipy.stats import beta
+
+        return float(beta.ppf(0.95, self.wrong + 1, self.sampled - self.wrong))
+
+
+def summaries(trials: Sequence[Trial]) -> tuple[Summary, ...]:
+    """One for each search arm that has candidates; those taken over from another arm count in that arm only."""
+    found = []
+    for arm in SEARCH_ARMS:
+        own = [t for t in trials if t.arm == arm and t.phase == "search" and not taken_over(t)]
+        evidence = evidence_of(own)
+        sample = [t for t in own if t.pruning == "sampled"]
+        summary = Summary(
+            arm=arm,
+            seen=len(evidence.seen),
+            full=sum(t.rung == "full" and bool(t.ladder) for t in own),
+            pruned=sum(t.pruning == "pruned" for t in own),
+            fallen=sum(t.decision == "crash" and t.rung != "full" for t in own),
+            sampled=len(sample),
+            wrong=sum(t.decision == "keep" for t in sample),
+            correlation=evidence.correlation,
+            pairs=len(evidence.pairs),
+        )
+        found += [summary] if own else []
+    return tuple(found)
+
+
+def taken_over(trial: Trial) -> bool:
+    """Whether the trial is another arm's, booked on this one as well; its candidate was proposed for that arm."""
+    return trial.id.endswith(TAKEN_OVER)
 
 
 def decide(short: float, evidence: Evidence, eta: float, direction: str) -> Promotion:

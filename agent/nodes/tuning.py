@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from ...evals.rungs import TAKEN_OVER
 from ...evals.trial import Trial
 from ..events import Note
 from ..lab import TUNING_ARMS, Lab
@@ -52,7 +53,9 @@ def tell(lab: Lab, trial: Trial) -> None:
 def _take_edits_over(lab: Lab) -> str:
     """Books the edits arm's trials on `edits+tuner` too, at the same price; returns the commit to tune."""
     for trial in lab.journal.trials("edits", "search"):
-        copied = replace(trial, id=f"{trial.id}+t", arm="edits+tuner", taken_from=trial.taken_from or trial.id)
+        copied = replace(
+            trial, id=f"{trial.id}{TAKEN_OVER}", arm="edits+tuner", taken_from=trial.taken_from or trial.id
+        )
         if not lab.journal.trial(copied.id):
             lab.journal.add(copied)
     return winner_commit(lab, "edits")
