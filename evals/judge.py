@@ -170,9 +170,9 @@ class _Session:
 
     def _model(self, commit: str, keep_model: bool) -> Path:
         """Folder of the frozen model: the kept one, checked, or a newly trained one."""
+        full = self._run.rung == "full"  # a model of another length is none for later splits
         with self._plain("kept model"):
-            full = self._run.rung == "full"
-        kept = self._judge._models.find(commit, self._run.seed, self._folder, self._limits) if full else None
+            kept = self._judge._models.find(commit, self._run.seed, self._folder, self._limits) if full else None
         if kept:
             if kept.split == self._run.split:
                 self._charge(kept.device_seconds, kept.cpu_seconds, kept.peak_memory_mb)

@@ -89,7 +89,8 @@ class Summary:
     """Left no score at a shorter rung."""
     sampled: int
     wrong: int
-    """Of those sampled, kept after their full runs: winners that pruning would have lost."""
+    """Of those sampled, better at full length than all that the arm had kept before: winners that pruning would have
+    lost. Luck alone can make one, so the rate is rather too high than too low."""
     correlation: float | None
     pairs: int
 
@@ -105,7 +106,7 @@ class Summary:
         return float(beta.ppf(0.95, self.wrong + 1, self.sampled - self.wrong))
 
 
-def summaries(trials: Sequence[Trial]) -> tuple[Summary, ...]:
+def summaries(trials: Sequence[Trial], direction: str) -> tuple[Summary, ...]:
     """One for each search arm that has candidates; those taken over from another arm count in that arm only."""
     found = []
     for arm in SEARCH_ARMS:
@@ -119,12 +120,23 @@ def summaries(trials: Sequence[Trial]) -> tuple[Summary, ...]:
             pruned=sum(t.pruning == "pruned" for t in own),
             fallen=sum(t.decision == "crash" and t.rung != "full" for t in own),
             sampled=len(sample),
-            wrong=sum(t.decision == "keep" for t in sample),
+            wrong=_winners(own, direction),
             correlation=evidence.correlation,
             pairs=len(evidence.pairs),
         )
         found += [summary] if own else []
     return tuple(found)
+
+
+def _winners(trials: Sequence[Trial], direction: str) -> int:
+    """Sampled trials that became the best of these, which are in the order they ended."""
+    sign, best, count = 1.0 if direction == "maximize" else -1.0, -math.inf, 0
+    for trial in trials:
+        score = _mean(trial.runs) if trial.decision == "keep" else None
+        if score is not None and sign * score > best:
+            best = sign * score
+            count += trial.pruning == "sampled"
+    return count
 
 
 def taken_over(trial: Trial) -> bool:

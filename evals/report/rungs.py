@@ -20,13 +20,13 @@ def explained(facts: Facts) -> str:
         f"Every candidate of every arm ran {costs}. From short to full went, at best, one in {facts.setting('rungs', 'eta')}, "
         "and the more the less short runs were seen to rank like full ones: all of them where the rank correlation (Spearman) "
         f"was at most {LEAST_CORRELATION} or not yet measured. Some that would have been pruned were run to the end all the "
-        "same; a wrongly pruned winner is one of them that was then kept. Everything was charged to its arm."
+        "same; a wrongly pruned winner is one of them that came out as the best of its arm so far. Everything was charged."
     )
 
 
 def promotions(facts: Facts) -> Table:
     rows = []
-    for row in summaries(facts.trials) if explained(facts) else ():
+    for row in summaries(facts.trials, facts.comparison.direction) if explained(facts) else ():
         upper = "" if row.upper is None else f" (at most {row.upper:.0%})"
         correlation = (
             numbers.NONE if row.correlation is None else f"{row.correlation:.2f} ({row.pairs})".replace("-", "−")

@@ -1,5 +1,7 @@
 """Who goes on from the short rung, and only as far as short runs were seen to rank like full ones."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from branchlab.evals.rungs import (
     FEWEST_PAIRS,
     LEAST_CORRELATION,
+    TAKEN_OVER,
     Evidence,
     Pair,
     decide,
@@ -14,6 +17,7 @@ from branchlab.evals.rungs import (
     evidence_of,
     sampled,
     spearman,
+    summaries,
     top_part,
 )
 from branchlab.evals.trial import Pruning, Run, Rung, Score, Trial
@@ -130,3 +134,27 @@ def test_the_evidence_is_of_candidates_that_ran_at_both_lengths() -> None:
     assert found.pairs == (Pair(0.5, 0.7), Pair(0.6, 0.8))
     assert estimated_full(0.4, found.pairs) == pytest.approx(0.6)
     assert estimated_full(0.4, ()) == 0.4
+
+
+def test_a_wrongly_pruned_winner_is_one_that_would_have_been_the_best() -> None:
+    rows = [
+        trial(0.5, 0.7), trial(0.1, 0.6, "sampled"), trial(0.2, 0.9, "sampled"), trial(0.1, 0.8, "sampled"),
+        trial(0.1, None, "pruned"), replace(trial(0.1, 0.99, "sampled"), decision="discard"),
+        replace(trial(None, None), runs=(run(None, "smoke"),), decision="crash"),
+    ]  # fmt: skip
+    rows = [row if row.decision == "crash" or i == 5 or row.pruning == "pruned" else replace(row, decision="keep")
+            for i, row in enumerate(rows)]  # fmt: skip
+    (found,) = summaries([*rows, replace(rows[2], id=f"t{TAKEN_OVER}")], "maximize")
+    assert (found.seen, found.full, found.pruned, found.fallen) == (6, 5, 1, 1)
+    assert (found.sampled, found.wrong) == (4, 1)
+    assert found.upper == pytest.approx(0.751, abs=0.001)  # Clopper and Pearson's, one-sided
+    assert found.pairs == 5
+    (other,) = summaries(rows, "minimize")
+    assert other.wrong == 1  # 0.6 is then the better one
+    assert summaries([], "maximize") == ()
+
+
+def test_a_rate_of_nothing_has_no_bound_and_of_everything_the_whole() -> None:
+    kept = replace(trial(0.1, 0.6, "sampled"), decision="keep")
+    assert summaries([trial(0.1, 0.6)], "maximize")[0].upper is None
+    assert summaries([kept], "maximize")[0].upper == 1.0
