@@ -1,7 +1,6 @@
 """The user's project in miniature of `project.py`, whose training takes its length from the command line.
 
-Its score rises with STRENGTH at every length, so short runs rank like full ones, but for small learning rates, which start
-slowly and end best; large ones diverge at once.
+Its score rises with STRENGTH at every length, so short runs rank like full ones; large learning rates diverge at once.
 """
 
 from pathlib import Path
@@ -23,8 +22,6 @@ def fit(seed, epochs):
     if LEARNING_RATE > 0.4:
         raise SystemExit("diverged")
     luck = random.Random(seed).uniform(-0.01, 0.01)
-    if LEARNING_RATE < 0.03:
-        return [1.0, 1.0 + luck if epochs >= 6 else -1.0, 0.0]
     return [1.0, STRENGTH * epochs / (epochs + 1) + luck, 0.0]
 
 
