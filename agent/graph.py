@@ -1,7 +1,7 @@
 """The loop, on one screen. Every node calls one function; ids are in the state, facts in the ledger.
 
     read ─ calibrate ─┬─ propose ─┐                      ┌─ judge ─┐
-                      ├─ merge ───┼─ check ─ branch ─ run ┤         ├─ (next) … confirm ─ attribute ─ seal ─ report
+                      ├─ merge ───┼─ check ─ branch ─ run ┤         ├─ (next) … confirm ─ attribute ─ scale_up ─ seal ─ report
                       └─ tune ────┘      └── refused ─────┴─────────┘
 
 The arms are interleaved: `next_step` sends each free device slot to the arm that has used least of its share.
@@ -20,6 +20,7 @@ from .nodes.finishing import confirm, report, seal
 from .nodes.ideas import merge, propose
 from .nodes.reading import calibrate, read
 from .nodes.running import judge, run
+from .nodes.scaling import scale_up
 from .nodes.state import IDLE, State
 from .nodes.steering import after_check, after_run, next_step
 from .nodes.tuning import tune
@@ -35,7 +36,7 @@ def build(lab: Lab, checkpointer: Any) -> "CompiledStateGraph[State, Any, State,
 
     graph = StateGraph(State)
     nodes: tuple[Callable[[Lab, State], State], ...] = (
-        read, calibrate, propose, merge, tune, check, branch, run, judge, confirm, attribute, seal, report,
+        read, calibrate, propose, merge, tune, check, branch, run, judge, confirm, attribute, scale_up, seal, report,
     )  # fmt: skip
     for node in nodes:
         graph.add_node(node.__name__, partial(node, lab))
@@ -49,7 +50,8 @@ def build(lab: Lab, checkpointer: Any) -> "CompiledStateGraph[State, Any, State,
     graph.add_conditional_edges("run", partial(after_run, lab), ["judge", *STEPS])
     graph.add_conditional_edges("judge", partial(next_step, lab), STEPS)
     graph.add_edge("confirm", "attribute")
-    graph.add_edge("attribute", "seal")
+    graph.add_edge("attribute", "scale_up")
+    graph.add_edge("scale_up", "seal")
     graph.add_edge("seal", "report")
     graph.add_edge("report", END)
     return graph.compile(checkpointer=checkpointer)

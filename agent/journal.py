@@ -10,7 +10,7 @@ from typing import Any
 
 from ..evals.charges import CARD
 from ..evals.ledger import Ledger
-from ..evals.trial import Arm, Phase, ProposalRecord, Run, Trial
+from ..evals.trial import Arm, Phase, ProposalRecord, Run, Rung, Trial
 from ..evals.trivial.card import Card
 
 
@@ -24,7 +24,7 @@ class Journal:
         self._charging = threading.Lock()
         self._running: dict[str, tuple[Arm, float]] = {}
         self._trials: dict[str, Trial] = {}
-        self._runs: dict[tuple[str, int, str], tuple[str, Run]] = {}
+        self._runs: dict[tuple[str, int, str, Rung], tuple[str, Run]] = {}
         self._proposals = {record.id: record for record in ledger.proposals(run_id)}
         for trial in ledger.trials(run_id):
             self._keep(trial)
@@ -82,9 +82,9 @@ class Journal:
             rows = list(self._trials.values())
         return [t for t in rows if arm in (None, t.arm) and phase in (None, t.phase)]
 
-    def known(self, commit: str, seed: int, split: str) -> tuple[str, Run] | None:
+    def known(self, commit: str, seed: int, split: str, rung: Rung = "full") -> tuple[str, Run] | None:
         """A run of just this, and the id of the trial it was made for: the same thing is never run twice."""
-        return self._runs.get((commit, seed, split))
+        return self._runs.get((commit, seed, split, rung))
 
     def runs(self, commit: str, seeds: Sequence[int], split: str) -> tuple[Run, ...]:
         """The known runs of these seeds, in order."""
@@ -101,8 +101,8 @@ class Journal:
 
     def _keep(self, trial: Trial) -> None:
         self._trials.setdefault(trial.id, trial)
-        for run in trial.runs:
-            self._runs.setdefault((trial.commit, run.seed, run.split), (trial.taken_from or trial.id, run))
+        for run in (*trial.ladder, *trial.runs):
+            self._runs.setdefault((trial.commit, run.seed, run.split, run.rung), (trial.taken_from or trial.id, run))
 
     # proposals
 

@@ -4,11 +4,12 @@ import shutil
 import threading
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..evals.judge import Judge
 from ..evals.noise import Noise, noise_of
+from ..evals.rungs import estimated_full, evidence_of, short_score, taken_over
 from ..evals.trial import Arm, ProposalRecord, Score, Trial
 from ..evals.tuners import Tuner, make_tuner
 from ..sandbox.runner import Runner
@@ -25,10 +26,11 @@ from .proposal import Proposal
 from .proposers.base import Proposer
 from .read_commit import read_commit
 from .records import params_of
+from .scale_plan import rung_seconds, with_scale_up
 from .slots import Slots
 from .tunables import find_tunables
 
-TUNER_OF: dict[Arm, str] = {"random": "random", "tuner": "tpe", "edits+tuner": "tpe"}
+TUNING_ARMS: tuple[Arm, ...] = ("random", "tuner", "edits+tuner")
 CALIBRATION_RUNS = 3
 """Baseline runs before anything else: two give a spread, three one that can be believed a little."""
 
@@ -80,6 +82,7 @@ class Lab:
     _codes: dict[str, CodeMap] = field(default_factory=dict)
     _spaces: dict[str, dict[str, Tunable]] = field(default_factory=dict)
     _tuners: dict[Arm, Tuner] = field(default_factory=dict)
+    _scale_seeds: tuple[int, ...] = ()
     _told: set[str] = field(default_factory=set)
     _git: threading.Lock = field(default_factory=threading.Lock)
 
@@ -123,14 +126,25 @@ class Lab:
             self.plan = self._make_plan()
         return self.plan
 
+    @property
+    def scale_seeds(self) -> tuple[int, ...]:
+        """Of the plan: seeds of the confirm split on which the winners run once more, longer; empty without room."""
+        return self._scale_seeds if self.the_plan else ()
+
     def _make_plan(self) -> Plan:
-        baseline = [run for t in self.journal.trials("baseline", "calibrate") for run in t.runs]
-        seeds = self.target.seeds
-        total = self.options.budget_seconds * self.options.jobs
-        runs = sum(run.device_seconds for run in baseline)
-        return make_plan(
-            total, self.calibration_seconds, runs / len(baseline), seeds.confirm, self.options.arms, len(seeds.search)
-        )
+        trials = self.journal.trials("baseline", "calibrate")
+        spent, total = self.calibration_seconds, self.options.budget_seconds * self.options.jobs
+        seeds, rungs = self.target.seeds, rung_seconds(trials)
+
+        def divided(reserved: float) -> Plan:
+            arms, per_trial = self.options.arms, len(seeds.search)
+            plan = make_plan(total - reserved, spent, rungs["full"], seeds.confirm, arms, per_trial)
+            climbing = rungs.get("smoke", 0.0) + per_trial * rungs.get("short", 0.0)
+            return replace(plan, trial_seconds=plan.trial_seconds + climbing) if climbing else plan
+
+        scale = self.target.rungs.scale_up if self.target.rungs else 0
+        plan, self._scale_seeds = with_scale_up(divided, total - spent, scale * rungs["full"], self.options.arms)
+        return plan
 
     @property
     def calibration_seconds(self) -> float:
@@ -143,13 +157,18 @@ class Lab:
         """How much luck moves the untouched code's score."""
         return noise_of([run for trial in self.journal.trials("baseline", "calibrate") for run in trial.runs])
 
+    def tuner_of(self, arm: Arm) -> str:
+        """Name of the tuner that searches for an arm; the proposer of its settings."""
+        return "random" if arm == "random" else self.target.tuner
+
     def tuner(self, arm: Arm, parent: str) -> Tuner:
         """The arm's tuner over the space of `parent`, told everything the journal holds of it."""
         if arm not in self._tuners:
             space = tuple(self.space(parent).values())
             direction = self.target.metric.direction
-            self._tuners[arm] = make_tuner(TUNER_OF[arm], space, seed=self._tuner_seed(arm), direction=direction)
-            asked = {row.id: row for row in self.journal.proposals(arm) if row.proposer == TUNER_OF[arm]}
+            name = self.tuner_of(arm)
+            self._tuners[arm] = make_tuner(name, space, seed=self._tuner_seed(arm), direction=direction)
+            asked = {row.id: row for row in self.journal.proposals(arm) if row.proposer == name}
             for trial in self.journal.trials(arm, "search"):
                 if row := asked.pop(trial.proposal_id or "", None):
                     self.tell(trial, parent)
@@ -159,7 +178,7 @@ class Lab:
 
     def _tuner_seed(self, arm: Arm) -> int:
         """Arms that start from the same settings must not draw the same ones."""
-        return self.options.seed * len(TUNER_OF) + list(TUNER_OF).index(arm)
+        return self.options.seed * len(TUNING_ARMS) + TUNING_ARMS.index(arm)
 
     def tell(self, trial: Trial, parent: str) -> None:
         """Tells the arm's tuner of a trial it asked for, once: the mean over its seeds, or None."""
@@ -168,9 +187,15 @@ class Lab:
             return
         self._told.add(trial.id)
         defaults = {name: tunable.default for name, tunable in self.space(parent).items()}
-        value = mean_score(trial)
+        value = mean_score(trial) if trial.pruning != "pruned" else self._estimate(trial)
         score = None if value is None else Score(self.target.metric.name, value)
         tuner.tell({**defaults, **trial.params}, score)
+
+    def _estimate(self, trial: Trial) -> float | None:
+        """What a pruned trial would have scored at full length, by what was known when it ended."""
+        short, earlier = short_score(trial), self.journal.trials(trial.arm, "search")
+        before = [t for t in earlier[: earlier.index(trial)] if not taken_over(t)]
+        return None if short is None else estimated_full(short, evidence_of(before).pairs)
 
     # the rest
 

@@ -18,6 +18,7 @@ from typing import Any
 from ..evals.judge import Judge
 from ..evals.ledger import Ledger, RunRecord
 from ..evals.rows import RunStatus
+from ..evals.tuners import check_tuner
 from ..sandbox import backends, gpu_runner
 from ..sandbox.runner import Runner
 from ..targets.checkout import Checkout
@@ -79,6 +80,8 @@ def open_review(
 def _new_lab(ref: str, options: Options, place: tuple[Path, LiveView]) -> Lab:
     home, view = place
     target = find_target(ref, home)
+    if options.arms != ("review",):
+        check_tuner(target.tuner, rungs=target.rungs is not None)
     runner = _runner(target, options)
     checkout = Checkout.open(target, home)
     check_scope(target, checkout.files(checkout.base))

@@ -117,7 +117,7 @@ def to_json(ledger: Ledger, run_id: str) -> dict[str, Any]:
 
 def _trial_json(trial: Trial, title: str) -> dict[str, Any]:
     plain = asdict(trial) | {"title": title, "score": mean_score(trial)}
-    for run in plain["runs"]:
+    for run in (*plain["runs"], *plain["ladder"]):
         if run["score"]:
             del run["score"]["per_example"]
     return plain
@@ -180,7 +180,7 @@ def _runs(trial: Trial) -> Table:
     for name in ("seed", "split", "score", "device", "cpu", "memory", "status", "sandbox"):
         right = name in ("seed", "score", "device", "cpu", "memory")
         table.add_column(name, justify="right" if right else "left", no_wrap=name != "status", overflow="fold")
-    for run in trial.runs:
+    for run in (*trial.ladder, *trial.runs):
         table.add_row(*(Text(cell) for cell in _run_cells(run)))
     return table
 
@@ -189,7 +189,7 @@ def _run_cells(run: Run) -> tuple[str, ...]:
     status = run.status + (f": {one_line(run.reason)}" if run.reason else "")
     memory = f"{run.peak_memory_mb:.0f} MB" + (_on_gpu(run.gpu) if run.gpu else "")
     return (
-        str(run.seed), run.split, number(run.score.value if run.score else None), f"{run.device_seconds:.2f} s",
+        str(run.seed), run.split if run.rung == "full" else f"{run.split}, {run.rung}", number(run.score.value if run.score else None), f"{run.device_seconds:.2f} s",
         f"{run.cpu_seconds:.2f} s", memory, status, one_line(run.backend, 60),
     )  # fmt: skip
 

@@ -201,7 +201,7 @@ def _arm_result(ledger: Ledger, run_id: str, rows: _Rows, arm: Arm, seconds: tup
         device_seconds=device_seconds,
         lost_seconds=lost_seconds,
         search_seconds=sum(t.device_seconds for t in searched),
-        cpu_seconds=sum(run.cpu_seconds for run in every_run),
+        cpu_seconds=sum(run.cpu_seconds for t in rows.of(arm) for run in (*t.ladder, *t.runs)),
         dollars=cost.dollars,
         unpriced_calls=cost.unpriced_calls,
     )

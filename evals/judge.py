@@ -6,6 +6,7 @@ the base commit on frozen predictions; labels are in its view and in no other, a
 Not covered: a same-process target (no `score` step) reports its own metric, and could forge it.
 """
 
+import copy
 import os
 import secrets
 import time
@@ -24,7 +25,7 @@ from ..targets.target import Target
 from .fingerprint import Fingerprint, copy_within, files_below
 from .kept_models import KeptModel, KeptModels, hash_of
 from .metrics import score_of_json, score_of_log
-from .trial import Run, Score
+from .trial import Run, Rung, Score
 
 MOST_METRICS_BYTES = 64 * 1024 * 1024
 SPLITS = ("search", "confirm", "sealed")
@@ -51,6 +52,7 @@ class Judge:
         self._pristine, self._scratch = pristine, scratch
         self._models = KeptModels(models)
         self._preload: dict[str, tuple[str, ...]] = {}
+        self._rung: Rung = "full"
         for folder in (scratch, models):
             folder.mkdir(parents=True, exist_ok=True)
             # Without the set-group-id bit of a shared folder above: a run may not hand it on, as a copy of a tree would.
@@ -117,6 +119,12 @@ class Judge:
         """What the predict step sees of a split. KeyError for a target without splits."""
         return self._inputs[split]
 
+    def at(self, rung: Rung) -> "Judge":
+        """The same judge, whose runs train at another length; only those at full length keep models or find kept ones."""
+        other = copy.copy(self)
+        other._rung = rung
+        return other
+
     def preload(self, step: str) -> tuple[str, ...]:
         """Modules of the environment that the base commit's code of a step imports: never named by a candidate."""
         if step not in self._preload:
@@ -166,6 +174,7 @@ class _Session:
         self.interpreter = judge._interpreter
         """Of every step that runs the candidate's code."""
         self._run = Run(seed, split, "ok", "", None, 0.0, 0.0, 0.0, "", judge._runner.name, started=time.time())
+        self._run = replace(self._run, rung=judge._rung)
 
     def judge(self, commit: str, keep_model: bool) -> Run:
         separate = self._target.steps.score
@@ -200,8 +209,9 @@ class _Session:
 
     def _model(self, commit: str, keep_model: bool) -> Path:
         """Folder of the frozen model: the kept one, checked, or a newly trained one."""
+        full = self._run.rung == "full"  # a model of another length is none for later splits
         with self._plain("kept model"):
-            kept = self._judge._models.find(commit, self._run.seed, self._folder, self._limits)
+            kept = self._judge._models.find(commit, self._run.seed, self._folder, self._limits) if full else None
         if kept:
             if kept.split == self._run.split:
                 self._charge(kept.device_seconds, kept.cpu_seconds, kept.peak_memory_mb)
@@ -215,7 +225,7 @@ class _Session:
         sha256 = self._freeze("train", out, self._folder / "model")
         remove(out)
         self._run = replace(self._run, model_sha256=sha256)
-        if not keep_model:
+        if not (keep_model and full):
             return self._folder / "model"
         run = self._run
         kept = KeptModel(Path(), sha256, run.split, run.device_seconds, run.cpu_seconds, run.peak_memory_mb, run.gpu)
@@ -253,6 +263,8 @@ class _Session:
         out.mkdir()
         argv = getattr(target.steps, name)
         words = [word.replace("{seed}", str(self._run.seed)).replace("{nonce}", nonce) for word in argv]
+        if target.rungs and name == "train":
+            words = [word.replace("{length}", str(target.rungs.length(self._run.rung))) for word in words]
         if name == "score" and words[0] == "python" and words[1:2] and words[1].endswith(".py"):
             words.insert(1, "-I")  # nothing but the evaluator's own file and the installed packages
         env = dict(target.environment.env)
@@ -310,9 +322,10 @@ class _Session:
 
     @property
     def _limits(self) -> Limits:
-        limits = self._target.limits
+        limits, rungs = self._target.limits, self._target.rungs
+        longer = rungs.scale_up if rungs and self._run.rung == "scale_up" else 1
         return Limits(
-            wall_seconds=limits.timeout,
+            wall_seconds=limits.timeout * longer,
             memory_mb=limits.memory_mb,
             disk_mb=limits.disk_mb,
             processes=limits.processes,

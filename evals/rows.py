@@ -57,12 +57,14 @@ def encode_trial(trial: Trial) -> tuple[str, bytes]:
     for run in trial.runs:
         values = run.score.per_example if run.score else None
         groups = run.score.groups if run.score else None
-        bare = replace(run, score=replace(run.score, per_example=None, groups=None)) if run.score else run
         counts = {"examples": None if values is None else len(values), "grouped": groups is not None}
-        runs.append(asdict(bare) | counts)
+        runs.append(asdict(_bare(run)) | counts)
         numbers = (*(values or ()), *(groups or ()))
         blob += struct.pack(f"<{len(numbers)}d", *numbers)
-    body = asdict(replace(trial, runs=())) | {"runs": runs}
+    body = asdict(replace(trial, runs=(), ladder=())) | {
+        "runs": runs,
+        "ladder": [asdict(_bare(r)) for r in trial.ladder],
+    }
     return to_text(body), bytes(blob)
 
 
@@ -77,12 +79,20 @@ def decode_trial(body: str, blob: bytes) -> Trial:
         if row.pop("grouped", False):
             groups = tuple(map(int, struct.unpack_from(f"<{count}d", blob, at)))
             at += 8 * (count or 0)
-        score = row.pop("score")
-        if score:
-            score = Score(**{**score, "per_example": values, "groups": groups})
-        runs.append(Run(**row | {"gpu": decode_gpu(row.get("gpu"))}, score=score))
+        runs.append(_run(row, values, groups))
+    ladder = tuple(_run(row, None) for row in fields.pop("ladder", ()))
     verdicts = tuple(Verdict(**verdict) for verdict in fields.pop("verdicts"))
-    return Trial(**fields, runs=tuple(runs), verdicts=verdicts)
+    return Trial(**fields, runs=tuple(runs), ladder=ladder, verdicts=verdicts)
+
+
+def _bare(run: Run) -> Run:
+    return replace(run, score=replace(run.score, per_example=None, groups=None)) if run.score else run
+
+
+def _run(row: dict[str, Any], per_example: tuple[float, ...] | None, groups: tuple[int, ...] | None = None) -> Run:
+    score = row.pop("score")
+    made = Score(**{**score, "per_example": per_example, "groups": groups}) if score else None
+    return Run(**row | {"gpu": decode_gpu(row.get("gpu"))}, score=made)
 
 
 def decode_gpu(plain: Mapping[str, Any] | None) -> GpuUse | None:

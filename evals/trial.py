@@ -10,7 +10,12 @@ from ..sandbox.runner import GpuUse, KillReason
 from ..targets.tunable import Value
 
 Arm = Literal["baseline", "random", "tuner", "edits", "edits+tuner", "review"]
-Phase = Literal["calibrate", "again", "search", "confirm", "attribute", "sealed"]
+Phase = Literal["calibrate", "again", "search", "confirm", "attribute", "scale_up", "sealed"]
+"""`again`: one seed of the untouched code a second time. `attribute`: the winner's edits, each alone and each left out."""
+Rung = Literal["smoke", "short", "full", "scale_up"]
+"""Length of training; `full` where the target has no rungs."""
+Pruning = Literal["", "pruned", "sampled"]
+"""`sampled`: would have been pruned after its short run, and was run to the end to see whether that is right."""
 Decision = Literal["keep", "discard", "crash"]
 Params = Mapping[str, Value]
 """Tunable name to value; only what differs from the code's defaults needs to be there."""
@@ -56,6 +61,7 @@ class Run:
     """Which limit ended the last step, when one did."""
     gpu: GpuUse | None = None
     """Of all steps together; None when no GPU was held."""
+    rung: Rung = "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,15 @@ class Trial:
     taken_from: str | None = None
     """Id of the trial whose runs these are: same commit, same seeds, so not run twice, but charged to both arms."""
     created: float = 0.0
+    ladder: tuple[Run, ...] = ()
+    """Runs at shorter rungs, on the way to `runs`; charged in `device_seconds`. Without values per example."""
+    pruning: Pruning = ""
+    """A trial that is `pruned` has no full runs, is no failure, and never the best."""
+
+    @property
+    def rung(self) -> Rung:
+        """The highest rung it reached."""
+        return (*self.ladder, *self.runs)[-1].rung if self.ladder or self.runs else "full"
 
 
 def trial_id(run_id: str, arm: Arm, phase: Phase, commit: str, *what: object) -> str:

@@ -16,7 +16,7 @@ NAMES: dict[Arm, str] = {
     "review": "the reviewed branch",
 }  # fmt: skip
 TPE_STARTUP = 10
-"""Trials that a TPE tuner draws at random before it models anything."""
+"""Trials that a TPE tuner draws at random before it models anything; of runs that do not say which tuner they had."""
 
 
 def sentence(comparison: "Comparison") -> str:
@@ -110,9 +110,10 @@ def _compute_caveats(comparison: "Comparison", trials: Sequence[Trial]) -> Itera
         if failed:
             yield f"{name}: {failed} runs had no score; their compute is charged."
     tuner = comparison.arm("tuner")
-    if tuner and 0 < tuner.trials <= TPE_STARTUP:
+    startup = int((comparison.run.settings.get("tuner") or {}).get("startup", TPE_STARTUP))
+    if tuner and 0 < tuner.trials <= startup:
         yield (
-            f"The tuner finished {tuner.trials} trials, no more than the {TPE_STARTUP} it draws at random to start: "
+            f"The tuner finished {tuner.trials} trials, no more than the {startup} it draws at random to start: "
             "with this budget it was random search."
         )
     if any(arm.unpriced_calls for arm in comparison.arms):

@@ -36,6 +36,7 @@ def _broken(target: Target) -> Iterator[Broken]:
     yield from _needs(target)
     yield from _metric(target)
     yield from _seeds(target)
+    yield from _rungs(target)
     for key in ("editable", "protected", "hidden"):
         yield from _globs(key, getattr(target, key))
     for name, override in target.tunables.items():
@@ -121,6 +122,21 @@ def _seeds(target: Target) -> Iterator[Broken]:
     if shared := sorted(set(target.seeds.search) & set(target.seeds.confirm)):
         wanted = "seeds that search has not seen"
         yield Broken("seeds.confirm", "overlaps seeds.search", wanted, f"{shared} in both")
+
+
+def _rungs(target: Target) -> Iterator[Broken]:
+    rungs, used = target.rungs, any("{length}" in word for word in target.steps.train)
+    if rungs is None:
+        if used:
+            wanted = "[rungs] with short and full"
+            yield Broken("steps.train", "{length} says nothing without rungs", wanted, "no [rungs]")
+        return
+    if not used:
+        wanted = 'an argument with {length}, such as "--epochs", "{length}"'
+        yield Broken("rungs", "nothing tells the code how long to train", wanted, show(list(target.steps.train)))
+    if not rungs.smoke <= rungs.short < rungs.full:
+        found = f"smoke {rungs.smoke}, short {rungs.short}, full {rungs.full}"
+        yield Broken("rungs", "rungs must rise", "smoke <= short < full", found)
 
 
 def _globs(key: str, globs: tuple[str, ...]) -> Iterator[Broken]:

@@ -14,7 +14,7 @@ from .mistakes import first_mistake
 from .tunable import Value
 
 PLACEHOLDERS = {
-    "train": {"seed", "data", "out"},
+    "train": {"seed", "data", "out", "length"},
     "predict": {"seed", "model", "inputs", "out"},
     "score": {"predictions", "labels", "out", "nonce"},
 }
@@ -61,7 +61,7 @@ class Steps(_Part):
     """
 
     train: Command
-    """May use {seed}, {data} (training data, read-only) and {out} (the only writable folder)."""
+    """May use {seed}, {data} (training data, read-only) and {out} (the only writable folder); with [rungs], {length}."""
     predict: Command | None = None
     """May use {seed}, {model} (what train wrote), {inputs} (a split without labels) and {out}."""
     score: Command | None = None
@@ -141,6 +141,33 @@ class Environment(_Part):
     """The code writes into its own folder: it gets a throw-away copy to do so."""
 
 
+Length = Annotated[int, Field(gt=0)]
+
+
+class Rungs(_Part):
+    """Lengths of training, in whatever steps.train takes for {length}: epochs, steps, examples.
+
+    The judge fills {length} in, so no candidate can change what it was given; code that pays no heed to it is not found
+    out here. The code's own default should be `full`.
+    """
+
+    smoke: Length = 1
+    """Just long enough to show that the code does not crash; its score counts for nothing."""
+    short: Length
+    """Long enough to rank candidates: how well is measured, and the less it ranks, the more of them go on to `full`."""
+    full: Length
+    """What scores are quoted at."""
+    scale_up: int = Field(default=4, ge=2)
+    """After the confirmation the winners run once more at this many times the full length: does the gain hold?"""
+    eta: float = Field(default=3.0, ge=1.5, allow_inf_nan=False)
+    """At best one in eta candidates goes on from `short` to `full`."""
+
+    def length(self, rung: str) -> int:
+        """What {length} is at `smoke`, `short`, `full` or `scale_up`."""
+        lengths = {"smoke": self.smoke, "short": self.short, "full": self.full, "scale_up": self.full * self.scale_up}
+        return lengths[rung]
+
+
 class TunableOverride(_Part):
     enabled: bool = True
     low: Finite | None = None
@@ -170,11 +197,15 @@ class Target(_Part):
     seeds: Seeds = Seeds()
     limits: Limits = Limits()
     environment: Environment = Environment()
+    rungs: Rungs | None = None
+    """Shorter lengths that candidates climb on their way to a full run; without it every run is a full one."""
     budget: Seconds = 600.0
     force: bool = False
     """Search even where the budget cannot find `metric.wanted_effect`."""
     model_dollars: float = Field(default=5.0, ge=0)
     """Hard cap on what a language model may cost in one run."""
+    tuner: Text = "tpe"
+    """Which search the tuning arms use: tpe, cmaes, gp, random, or asha (also called hyperband), which needs [rungs]."""
     tunables: dict[str, TunableOverride] = Field(default_factory=dict)
     """Overrides by tunable name, as `branchlab map` prints them; `enabled = false` takes one out."""
 

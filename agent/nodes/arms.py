@@ -2,7 +2,7 @@
 
 from ...evals.trial import Arm, Trial
 from ..events import ProposalMade
-from ..lab import TUNER_OF, Lab
+from ..lab import Lab
 from ..policy import best
 from ..proposal import Proposal
 from ..records import to_record
@@ -22,7 +22,7 @@ def winner_commit(lab: Lab, arm: Arm) -> str:
 
 def tuned_parent(lab: Lab) -> str | None:
     """The edited commit that `edits+tuner` tunes, once it has begun."""
-    asked = (row for row in lab.journal.proposals("edits+tuner") if row.proposer == TUNER_OF["edits+tuner"])
+    asked = (row for row in lab.journal.proposals("edits+tuner") if row.proposer == lab.tuner_of("edits+tuner"))
     return next((row.parent for row in asked), None)
 
 

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from functools import partial
 
 from ...evals.trial import Trial
+from ...evals.tuners import about
 from ...evals.verdict import determinism_caveats
 from ...targets.errors import TargetError
 from ..attempt import Attempt, perform
@@ -12,6 +13,7 @@ from ..events import BudgetUsed, CodeRead, Note, PhaseChanged
 from ..lab import CALIBRATION_RUNS, Lab
 from ..proposers.defects import find_defects
 from ..resolution import in_words, refuse_what_cannot_resolve, resolution
+from ..scale_plan import rung_seconds
 from ..tunables import unknown_overrides
 from .state import IDLE, State
 from .trivial import trivial_baselines
@@ -40,6 +42,7 @@ def read(lab: Lab, _state: State) -> State:
             for f in findings
         ],
         tunables=[asdict(tunable) for tunable in space.values()],
+        tuner=asdict(about(lab.target.tuner, tuple(space.values()))),
         unread=[asdict(entry) for entry in code.unread],
     )
     lab.say(CodeRead(len(code.python_files), len(findings), len(space), tuple(u.file for u in code.unread)))
@@ -71,6 +74,8 @@ def calibrate(lab: Lab, _state: State) -> State:
     plan = lab.the_plan
     noise = lab.noise()
     lab.journal.ledger.update_settings(lab.run_id, plan=asdict(plan), noise=asdict(noise) if noise else None)
+    if lab.target.rungs:
+        note_rungs(lab)
     sd = f", spread {noise.sd:.2g} over {noise.n} seeds" if noise else ""
     lab.say(
         Note(
@@ -107,6 +112,20 @@ def _say_what_can_be_found(lab: Lab) -> None:
     lab.journal.ledger.update_settings(lab.run_id, resolution=asdict(found))
     lab.say(Note(in_words(found, lab.target.metric.name)))
     refuse_what_cannot_resolve(found, lab.target, lab.options.jobs)
+
+
+def note_rungs(lab: Lab) -> None:
+    """Keeps with the run, and says, what each rung is and costs, and whether there is room for a scale-up."""
+    rungs, seconds = lab.target.rungs, rung_seconds(lab.journal.trials("baseline", "calibrate"))
+    if rungs is None:
+        return
+    lengths = {name: rungs.length(name) for name in ("smoke", "short", "full", "scale_up")}
+    kept = {"lengths": lengths, "eta": rungs.eta, "seconds": seconds, "scale_up_seeds": list(lab.scale_seeds)}
+    lab.journal.ledger.update_settings(lab.run_id, rungs=kept)
+    costs = ", ".join(f"{name} {lengths[name]} ({seconds[name]:.2g} s)" for name in ("smoke", "short", "full"))
+    longer = f"the winners run again at {lengths['scale_up']} on {len(lab.scale_seeds)} seeds"
+    room = longer if lab.scale_seeds else "the budget has no room for a scale-up"
+    lab.say(Note(f"rungs: {costs}; {room}"))
 
 
 def explain_no_score(lab: Lab, trial: Trial) -> None:

@@ -3,6 +3,7 @@
 from functools import partial
 
 from ...evals.naming import trial_title
+from ...evals.tuners import TUNERS
 from ..attempt import Attempt, perform
 from ..events import BudgetUsed, TrialFinished, TrialStarted
 from ..lab import Lab
@@ -53,7 +54,7 @@ def judge(lab: Lab, state: State) -> State:
 
 def _submit(lab: Lab, proposal_id: str) -> None:
     row = lab.journal.proposal(proposal_id)
-    asked = row.proposer in ("tpe", "random")
+    asked = row.proposer in TUNERS
     attempt = Attempt(
         arm=row.arm,
         phase="search",

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from ...evals.rungs import TAKEN_OVER
 from ...evals.trial import Trial
 from ..events import Note
-from ..lab import TUNER_OF, Lab
+from ..lab import TUNING_ARMS, Lab
 from ..proposal import Edit, Proposal
 from ..records import record_id, settings_edits
 from .arms import record, tuned_parent, unchecked, winner_commit
@@ -18,7 +19,7 @@ REPEATS_BEFORE_EXHAUSTED = 25
 def tune(lab: Lab, _state: State) -> State:
     """The next settings of the tuner whose turn it is, as an edit of the code it tunes."""
     # Among the tuners: a resumed run is here although it knows no longer that the edits have come to their end.
-    arm = turn(lab, TUNER_OF) or "tuner"
+    arm = turn(lab, TUNING_ARMS) or "tuner"
     if left := unchecked(lab, arm):
         return State(proposal=left, finished="")
     parent = lab.checkout.base if arm != "edits+tuner" else tuned_parent(lab) or _take_edits_over(lab)
@@ -43,16 +44,18 @@ def tune(lab: Lab, _state: State) -> State:
 
 def tell(lab: Lab, trial: Trial) -> None:
     """Tells the tuner that asked for a trial what came of it; other trials are not its business."""
-    if trial.arm in TUNER_OF and trial.proposal_id and trial.phase == "search":
+    if trial.arm in TUNING_ARMS and trial.proposal_id and trial.phase == "search":
         row = lab.journal.proposal(trial.proposal_id)
-        if row.proposer == TUNER_OF[trial.arm]:
+        if row.proposer == lab.tuner_of(trial.arm):
             lab.tell(trial, row.parent)
 
 
 def _take_edits_over(lab: Lab) -> str:
     """Books the edits arm's trials on `edits+tuner` too, at the same price; returns the commit to tune."""
     for trial in lab.journal.trials("edits", "search"):
-        copied = replace(trial, id=f"{trial.id}+t", arm="edits+tuner", taken_from=trial.taken_from or trial.id)
+        copied = replace(
+            trial, id=f"{trial.id}{TAKEN_OVER}", arm="edits+tuner", taken_from=trial.taken_from or trial.id
+        )
         if not lab.journal.trial(copied.id):
             lab.journal.add(copied)
     return winner_commit(lab, "edits")

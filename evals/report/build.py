@@ -1,7 +1,7 @@
 """From the ledger to a page: which part comes from where."""
 
 from ..ledger import Ledger
-from . import audit, context, ideas, results, shares, trivial
+from . import audit, context, ideas, results, rungs, shares, trivial
 from .facts import gather
 from .page import Page
 
@@ -39,6 +39,10 @@ def build(ledger: Ledger, run_id: str) -> Page:
         space=context.space(facts),
         compute=context.compute(facts),
         compute_check=context.compute_check(facts),
+        rungs=rungs.explained(facts),
+        promotions=rungs.promotions(facts),
+        scaled=rungs.scaled(facts),
+        without_scale_up=rungs.without_scale_up(facts),
         caveats=facts.comparison.caveats,
         environment=context.environment(facts),
         unread=context.unread(facts),

@@ -82,6 +82,7 @@ def environment(facts: Facts) -> tuple[tuple[str, str], ...]:
         ("python", facts.setting("python")),
         ("versions", listed),
         ("sandbox", ", ".join(backends) or facts.setting("sandbox")),
+        ("tuner", _tuner(facts)),
         ("language model", _model(facts)),
         ("search seeds", _seeds(facts.setting("seeds", "search"))),
         ("confirm seeds", _seeds(facts.setting("plan", "confirm_seeds") or facts.setting("seeds", "confirm"))),
@@ -106,6 +107,17 @@ def _model(facts: Facts) -> str:
     unpriced = f", {cost.unpriced_calls} of unknown price" if cost.unpriced_calls else ""
     tokens = f"{cost.input_tokens:,} tokens in, {cost.output_tokens:,} out"
     return f"{facts.setting('model') or 'unnamed'}: {numbers.count(cost.calls, 'call')}{unpriced}, {tokens}, {numbers.dollars(cost.dollars)}"
+
+
+def _tuner(facts: Facts) -> str:
+    """Sampler, version, start-up and completed trials: without them nobody can say whether the tuner was a fair opponent."""
+    startup = facts.setting("tuner", "startup")
+    if not isinstance(startup, int):
+        return ""
+    told = [t for t in facts.trials if t.phase == "search" and t.arm == "tuner" and t.decision != "crash"]
+    name, sampler, made_by = (str(facts.setting("tuner", key)) for key in ("name", "sampler", "version"))
+    started = f"{numbers.count(startup, 'start-up trial')}, {numbers.count(len(told), 'completed trial')}"
+    return f"{name} ({sampler}; {made_by}): {started} in the arm `tuner`"
 
 
 def _seeds(seeds: Any) -> str:

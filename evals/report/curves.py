@@ -40,9 +40,9 @@ def anytime(trials: Sequence[Trial], arm: Arm, direction: str, start: float | No
             continue
         spent += trial.device_seconds
         score = mean_score(trial)
-        if score is None:
+        if trial.decision == "crash":
             failures.append(spent)
-        elif trial.decision == "keep" and (not steps or _better(score, steps[-1][1], direction)):
+        elif score is not None and trial.decision == "keep" and (not steps or _better(score, steps[-1][1], direction)):
             steps.append((spent, score))
     return Curve(arm, tuple(steps), tuple(failures), spent)
 

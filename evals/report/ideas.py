@@ -145,7 +145,8 @@ def crashes(facts: Facts) -> tuple[Crash, ...]:
 
 def _crash(facts: Facts, trial: Trial) -> Crash:
     failed: Run | None = next((run for run in trial.runs if run.score is None), None)
-    reason = f"{words(failed.status)}: {failed.reason}" if failed else "no run"
+    where = f" at the {failed.rung} rung" if failed and failed.rung != "full" else ""
+    reason = f"{words(failed.status)}{where}: {failed.reason}" if failed else "no run"
     title = trial_title(trial, facts.records, facts.defaults)
     return Crash(title, trial.arm, reason, tail(failed.log) if failed else "")
 

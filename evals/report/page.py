@@ -106,6 +106,11 @@ class Page:
     space: Table
     compute: Table
     compute_check: str
+    rungs: str
+    """What the rungs were; empty for a run without any, which shows none of the next three."""
+    promotions: Table
+    scaled: Table
+    without_scale_up: str
     caveats: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
     unread: Table

@@ -17,10 +17,10 @@ STARTUP_TRIALS = 10
 
 
 def tpe(space: Sequence[Tunable], *, seed: int, direction: str) -> OptunaTuner:
-    return OptunaTuner("tpe", Space(space), _sampler, seed=seed, direction=direction)
+    return OptunaTuner("tpe", Space(space), tpe_sampler, seed=seed, direction=direction)
 
 
-def _sampler(seed: int) -> "BaseSampler":
+def tpe_sampler(seed: int) -> "BaseSampler":
     from optuna.samplers import TPESampler
 
     # constant_liar: asks in flight count as bad points, so that parallel asks do not crowd together.

@@ -1,13 +1,14 @@
 """Every device second is in one row: of the trial it made, or of what cut that off."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from branchlab.agent.journal import Journal
 from branchlab.evals.ledger import Ledger
-from branchlab.evals.trial import Trial
+from branchlab.evals.trial import Run, Rung, Score, Trial
 
 
 def trial(name: str, seconds: float) -> Trial:
@@ -79,3 +80,22 @@ def test_no_second_that_was_lost_is_of_an_arms_share(ledger: Ledger) -> None:
     journal.cut_off("a")
     journal.add(trial("b", 7.0))
     assert journal.charged("search") == {"edits": 7.0}
+
+
+def test_runs_of_different_lengths_are_never_taken_for_each_other(ledger: Ledger) -> None:
+    def run(rung: Rung, value: float) -> Run:
+        return Run(0, "confirm", "ok", "", Score("m", value), 1.0, 1.0, 1.0, "", "fake", rung=rung)
+
+    journal = Journal(ledger, "r")
+    longer = Trial(
+        "a", "r", "edits", "scale_up", "c" * 40, "b" * 40, {}, None, (run("scale_up", 0.9),), (), "keep", 1.0
+    )
+    journal.add(longer)
+    assert journal.known("c" * 40, 0, "confirm") is None
+    assert journal.runs("c" * 40, [0], "confirm") == ()
+    full = replace(longer, id="b", phase="confirm", runs=(run("full", 0.5),), ladder=(run("short", 0.3),))
+    journal.add(full)
+    for journal_ in (journal, Journal(ledger, "r")):  # one that was there, and one made again from the ledger
+        found = {r: journal_.known("c" * 40, 0, "confirm", r) for r in ("short", "full", "scale_up")}
+        assert [entry[1].score.value for entry in found.values() if entry and entry[1].score] == [0.3, 0.5, 0.9]
+        assert journal_.known("c" * 40, 0, "confirm", "smoke") is None

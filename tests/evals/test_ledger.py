@@ -1,3 +1,4 @@
+import json
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from branchlab.evals.ledger import Ledger, RunRecord
+from branchlab.evals.rows import decode_trial, encode_trial
 from branchlab.evals.trial import ProposalRecord, Run, Score, Trial, Verdict, trial_id
 from branchlab.targets.errors import LedgerError
 
@@ -24,6 +26,10 @@ RUNS = st.builds(
     Run, st.integers(0, 2**31), TEXT, TEXT, TEXT, st.none() | SCORES, FINITE, FINITE, FINITE, TEXT, TEXT,
     st.none() | TEXT, FINITE, st.none() | TEXT,
 )  # fmt: skip
+LADDER = st.builds(
+    lambda run, rung: replace(run, rung=rung, score=replace(run.score, per_example=None) if run.score else None),
+    RUNS, st.sampled_from(["smoke", "short"]),
+)  # fmt: skip
 TRIALS = st.builds(
     Trial,
     id=st.just("t"), run_id=st.just("r"), arm=st.sampled_from(["baseline", "edits", "edits+tuner"]),
@@ -32,6 +38,7 @@ TRIALS = st.builds(
     runs=st.lists(RUNS, max_size=3).map(tuple),
     verdicts=st.lists(st.builds(Verdict, TEXT, st.booleans(), TEXT), max_size=2).map(tuple),
     decision=st.sampled_from(["keep", "discard", "crash"]), device_seconds=FINITE, taken_from=st.none() | TEXT, created=FINITE,
+    ladder=st.lists(LADDER, max_size=2).map(tuple), pruning=st.sampled_from(["", "pruned", "sampled"]),
 )  # fmt: skip
 
 
@@ -70,6 +77,17 @@ def test_many_per_example_values_come_back_exactly(ledger: Ledger) -> None:
     grouped = replace(make_run(2), score=Score("m", 0.1, values, groups=tuple(n % 17 for n in range(10_000))))
     ledger.add_trial(make_trial(runs=(run, make_run(1), grouped, run)))
     assert ledger.trials("r")[0].runs == (run, make_run(1), grouped, run)
+
+
+def test_a_row_of_a_version_without_rungs_is_a_full_run() -> None:
+    body, values = encode_trial(make_trial())
+    old = json.loads(body)
+    for key in ("ladder", "pruning"):
+        del old[key]
+    for run in old["runs"]:
+        del run["rung"]
+    assert decode_trial(json.dumps(old), values) == make_trial()
+    assert make_trial().rung == "full"
 
 
 def test_a_trial_is_added_once_and_the_first_row_stays(ledger: Ledger) -> None:

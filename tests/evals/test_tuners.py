@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from branchlab.evals.trial import Params, Score
-from branchlab.evals.tuners import TUNERS, Tuner, make_tuner
+from branchlab.evals.tuners import NEED_RUNGS, TUNERS, Tuner, about, check_tuner, make_tuner
 from branchlab.targets.errors import TargetError, UsageError
 from branchlab.targets.tunable import Tunable, Value
 
@@ -186,3 +186,66 @@ def test_a_space_that_cannot_be_searched_is_the_users_mistake(name: str) -> None
 def test_an_unknown_tuner_is_named() -> None:
     with pytest.raises(UsageError, match="cma"):
         make_tuner("cma", SPACE, seed=0, direction="maximize")
+
+
+NUMBERS_ONLY = (
+    tunable("RATE", 0.5, low=0.001, high=1.0, log=True),
+    tunable("DROP", 0.0, low=0.0, high=0.9),
+    tunable("DECAY", 0.5, low=0.0, high=1.0),
+)
+
+
+def valley(params: Params) -> float:
+    """Highest, at 0, where no corner and no default lies."""
+    rate, drop, decay = (float(params[t.name]) for t in NUMBERS_ONLY)
+    return -((rate - 0.1) ** 2) - (drop - 0.6) ** 2 - (decay - 0.2) ** 2
+
+
+@pytest.mark.parametrize(("name", "asks"), [("cmaes", 60), ("gp", 25)])
+def test_those_for_numbers_learn_where_random_does_not(name: str, asks: int) -> None:
+    def best(name: str) -> float:
+        ends = []
+        for seed in range(3):
+            tuner, values = make_tuner(name, NUMBERS_ONLY, seed=seed, direction="maximize"), []
+            for _ in range(asks):
+                params = tuner.ask()
+                values.append(valley(params))
+                tuner.tell(params, Score("m", values[-1]))
+            ends.append(max(values))
+        return sum(ends) / len(ends)
+
+    assert best(name) > best("random")
+
+
+def test_a_lone_number_and_choices_alone_are_no_obstacle_for_cma_es() -> None:
+    for space in ((NUMBERS_ONLY[0],), (tunable("NORM", True), tunable("OPT", "a", choices=("a", "b", "c"))), SPACE):
+        tuner = make_tuner("cmaes", space, seed=1, direction="minimize")
+        for n in range(12):
+            tuner.tell(tuner.ask(), Score("m", float(n % 3)) if n % 4 else None)
+
+
+def test_a_failed_run_weighs_as_a_finite_score_below_every_other(name: str) -> None:
+    """A sampler ignores what is told as failed, and goes on asking for it."""
+    tuner: Any = make_tuner(name, NUMBERS_ONLY, seed=0, direction="minimize")
+    for value in (3.0, 5.0, None, 4.0):
+        tuner.tell(tuner.ask(), None if value is None else Score("loss", value))
+    values = [trial.value for trial in tuner._study(None).trials]
+    assert values == [-3.0, -5.0, -10.0, -4.0]
+
+
+def test_those_that_climb_need_rungs() -> None:
+    for name in TUNERS:
+        check_tuner(name, rungs=True)
+        if name in NEED_RUNGS:
+            with pytest.raises(UsageError, match=r"rungs.*tuner = .tpe") as caught:
+                check_tuner(name, rungs=False)
+            assert "\n" not in str(caught.value)
+        else:
+            check_tuner(name, rungs=False)
+
+
+def test_every_tuner_says_what_it_is(name: str) -> None:
+    said = about(name, SPACE)
+    assert said.name == name
+    assert said.version.partition(" ")[0] in ("optuna", "cmaes")
+    assert said.startup == {"random": 0, "cmaes": 7}.get(name, 10)
