@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from branchlab.agent.show_view import to_json
+from branchlab.evals.charges import CARD
 from branchlab.evals.ledger import Ledger
 from branchlab.sandbox.bwrap import find_bwrap
 
@@ -246,9 +247,10 @@ def test_a_run_stopped_in_every_way_while_a_candidate_runs_comes_to_the_same(
 
 
 def charges(home: Path) -> int:
-    """How many rows of device seconds there are that are in no trial."""
+    """How many rows of device seconds there are that are in no trial, and not those of the card of trivial baselines."""
     with contextlib.closing(sqlite3.connect(home / "ledger.db")) as connection:
-        return int(connection.execute("select count(*) from branchlab_device_charges").fetchone()[0])
+        others = "select count(*) from branchlab_device_charges where purpose != ?"
+        return int(connection.execute(others, (json.dumps(CARD),)).fetchone()[0])
 
 
 def one_line(ended: Ended) -> bool:
