@@ -18,6 +18,7 @@ from ..evals.trial import Arm, Decision, Phase, Run, Trial, Verdict
 from ..sandbox.built_environments import Built, NotBuilt
 from ..sandbox.runner import Interpreter
 from ..targets.errors import SandboxError
+from .guarding import guarded
 from .lab import Lab
 from .policy import hopeless
 
@@ -84,8 +85,15 @@ def perform(lab: Lab, attempt: Attempt) -> Trial:
         taken_from=taken,
         created=time.time(),
     )
-    lab.journal.add(trial)
-    return trial
+    try:
+        held = guarded(lab, trial)
+        if held is None:
+            raise Interrupted
+    except BaseException:
+        lab.journal.cut_off(trial_id)
+        raise
+    lab.journal.add(held)
+    return held
 
 
 def _runs(lab: Lab, attempt: Attempt) -> tuple[list[Run], str | None]:

@@ -4,7 +4,7 @@ import shutil
 import threading
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..evals.judge import Judge
@@ -119,11 +119,15 @@ class Lab:
         return self.plan
 
     def _make_plan(self) -> Plan:
-        baseline = [run for t in self.journal.trials("baseline", "calibrate") for run in t.runs]
+        trials = self.journal.trials("baseline", "calibrate")
+        baseline = [run for t in trials for run in t.runs]
         spent = sum(run.device_seconds for run in baseline)
+        # Of the guards' commands: each candidate that would be kept pays for them as well.
+        commands = sum(t.device_seconds for t in trials) - spent
         seeds = self.target.seeds
-        total = self.options.budget_seconds * self.options.jobs
-        return make_plan(total, spent, spent / len(baseline), seeds.confirm, self.options.arms, len(seeds.search))
+        total = self.options.budget_seconds * self.options.jobs - commands
+        plan = make_plan(total, spent, spent / len(baseline), seeds.confirm, self.options.arms, len(seeds.search))
+        return replace(plan, trial_seconds=plan.trial_seconds + commands)
 
     def noise(self) -> Noise | None:
         """How much luck moves the untouched code's score."""

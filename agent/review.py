@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
-from ..evals.compare import Difference, difference
+from ..evals.compare import Difference, compare, difference
 from ..evals.report import write_report
 from ..evals.trial import Arm, Run, Verdict
 from .attempt import Attempt, perform
@@ -68,6 +68,9 @@ def _judged(lab: Lab, branch: str, runs: list[Run], base: list[Run], verdicts: t
     if failed:
         return Review(False, f"{branch} fails: {failed.status} on seed {failed.seed}: {failed.reason}", verdicts, None)
     gain = difference(runs, base, lab.target.metric.direction)
+    verdicts += next((arm.guards for arm in compare(lab.journal.ledger, lab.run_id).arms if arm.arm == "review"), ())
+    if broken := [v for v in verdicts if not v.passed]:
+        return Review(False, f"{branch} is not accepted: {broken[0].gate}: {broken[0].reason}", verdicts, gain)
     word = "better" if gain.better else "a tie" if gain.tie else "worse"
     interval = f" [{gain.low:+.4g}, {gain.high:+.4g}]" if gain.low is not None and gain.high is not None else ""
     sentence = f"{branch} is {word}: {lab.target.metric.name} {gain.mean or 0.0:+.4g}{interval} over {gain.n} seeds ({gain.method})"

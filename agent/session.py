@@ -238,6 +238,7 @@ def _settings(target: Target, options: Options, checkout: Checkout, runner: Runn
         "metric": target.metric.name,
         "direction": target.metric.direction,
         "integrity": target.integrity,
+        "guards": [guard.model_dump(mode="json") for guard in target.guards],
         "sandbox": runner.name,
         "seeds": {"search": list(target.seeds.search), "confirm": list(target.seeds.confirm)},
         "user_repo": str(checkout.user_repo) if checkout.user_repo else target.repo,

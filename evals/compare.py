@@ -12,9 +12,10 @@ from .difference import Difference as Difference
 from .difference import difference as difference
 from .equal_compute import EqualCompute as EqualCompute
 from .equal_compute import check_equal_compute
+from .gates.guards import PREFIX, confirmed, recorded
 from .ledger import Ledger
 from .rows import RunRecord
-from .trial import Arm, Params, Phase, ProposalRecord, Run, Trial
+from .trial import Arm, Params, Phase, ProposalRecord, Run, Trial, Verdict
 from .verdict import caveats_of, sentence
 
 ARMS: tuple[Arm, ...] = ("baseline", "random", "tuner", "edits", "edits+tuner", "review")
@@ -54,6 +55,13 @@ class ArmResult:
     dollars: float
     unpriced_calls: int
     """Model calls whose price nobody knows, not in `dollars`."""
+    guards: tuple[Verdict, ...] = ()
+    """On the winner, over its confirmation; none for the baseline and for the untouched code."""
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """Guards the winner breaks: it may be better, and is not accepted."""
+        return tuple(v.gate.removeprefix(PREFIX) for v in self.guards if not v.passed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,13 @@ def compare(ledger: Ledger, run_id: str) -> Comparison:
     present = [arm for arm in ARMS if arm in record.settings.get("arms", ()) or rows.of(arm)]
     spent = ledger.device_seconds(run_id)
     lost = ledger.lost_seconds(run_id)
-    arms = tuple(_arm_result(ledger, run_id, rows, arm, (spent.get(arm, 0.0), lost.get(arm, 0.0))) for arm in present)
+    arms = tuple(
+        replace(
+            _arm_result(ledger, run_id, rows, arm, (spent.get(arm, 0.0), lost.get(arm, 0.0))),
+            guards=_guards(rows, arm, record),
+        )
+        for arm in present
+    )
     edits = edit_gains(trials, proposals, direction)
     draft = Comparison(
         run=record,
@@ -175,6 +189,14 @@ def _arm_result(ledger: Ledger, run_id: str, rows: _Rows, arm: Arm, seconds: tup
         dollars=cost.dollars,
         unpriced_calls=cost.unpriced_calls,
     )
+
+
+def _guards(rows: _Rows, arm: Arm, record: RunRecord) -> tuple[Verdict, ...]:
+    winner, guards = rows.winner(arm), recorded(record.settings)
+    if not guards or winner is None or winner == record.commit or arm == "baseline":
+        return ()
+    known = [verdict for t in rows.trials if t.commit == winner for verdict in t.verdicts]
+    return confirmed(guards, rows.runs(arm, "confirm"), rows.runs("baseline", "confirm"), known, rows.direction)
 
 
 def _search_runs(rows: _Rows, commit: str | None) -> Sequence[Run]:

@@ -9,7 +9,7 @@ from typing import Literal
 from ..sandbox.runner import GpuUse, KillReason
 from ..targets.tunable import Value
 
-Arm = Literal["baseline", "random", "tuner", "edits", "edits+tuner", "review"]
+Arm = Literal["baseline", "rerun", "random", "tuner", "edits", "edits+tuner", "review"]
 Phase = Literal["calibrate", "search", "confirm", "sealed"]
 Decision = Literal["keep", "discard", "crash"]
 Params = Mapping[str, Value]
@@ -25,6 +25,8 @@ class Score:
     per_example: tuple[float, ...] | None = None
     """Contribution of each example or user, in the order of the labels; its mean is `value`."""
     extras: Mapping[str, float] = field(default_factory=dict)
+    slices: Mapping[str, float] = field(default_factory=dict)
+    """The metric on parts of the examples, by name; read only where a guard asks for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,11 @@ class Run:
     """Which limit ended the last step, when one did."""
     gpu: GpuUse | None = None
     """Of all steps together; None when no GPU was held."""
+    train_seconds: float | None = None
+    """Device seconds of the step; None when it did not end well, or was not part of this run."""
+    predict_seconds: float | None = None
+    model_bytes: int | None = None
+    """Size of what training wrote, counted from outside; None for a same-process target."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,13 @@ def sentence(comparison: "Comparison") -> str:
     seeds = max((gain.n for _, gain in gains if gain), default=0)
     return (
         f"For {target}, {_compute(comparison)}{_listed(parts)} {_one_line(comparison.metric)} over the untouched code "
-        f"on {seeds} fresh seeds: {_conclusion(comparison)}."
+        f"on {seeds} fresh seeds: {_conclusion(comparison)}{_not_accepted(comparison)}."
     )
+
+
+def _not_accepted(comparison: "Comparison") -> str:
+    broken = [f"{NAMES[arm.arm]} (guard {', '.join(arm.broken)})" for arm in comparison.arms if arm.broken]
+    return f"; not accepted, for breaking what must not get worse: {_listed(broken)}" if broken else ""
 
 
 def _compute(comparison: "Comparison") -> str:

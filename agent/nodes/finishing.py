@@ -94,7 +94,7 @@ def _all_arms(lab: Lab, phase: Phase) -> None:
 def _promote(lab: Lab) -> list[str]:
     """Branches for the winners the confirm split upheld, and for the single edits they are made of."""
     comparison = compare(lab.journal.ledger, lab.run_id)
-    upheld = {arm.arm: arm for arm in comparison.arms if arm.gain and arm.gain.better}
+    upheld = {arm.arm: arm for arm in comparison.arms if arm.gain and arm.gain.better and not arm.broken}
     rows: list[ProposalRecord] = []
     for name in ("edits", "edits+tuner", "tuner"):
         commit = _winners(lab).get(name) if name in upheld else None

@@ -7,6 +7,7 @@ from ...evals.trial import Trial
 from ...targets.errors import TargetError
 from ..attempt import Attempt, perform
 from ..events import BudgetUsed, CodeRead, Note, PhaseChanged
+from ..guarding import check_untouched
 from ..lab import CALIBRATION_RUNS, Lab
 from ..proposers.defects import find_defects
 from ..tunables import unknown_overrides
@@ -54,7 +55,9 @@ def calibrate(lab: Lab, _state: State) -> State:
     for seed in seeds:
         lab.slots.submit(partial(perform, lab, Attempt("baseline", "calibrate", base, base, (seed,))))
     for _ in seeds:
-        explain_no_score(lab, lab.wait())  # at once: the other runs would fail the same way, as slowly
+        trial = lab.wait()
+        explain_no_score(lab, trial)  # at once: the other runs would fail the same way, as slowly
+        check_untouched(lab, trial)
     plan = lab.the_plan
     noise = lab.noise()
     lab.journal.ledger.update_settings(lab.run_id, plan=asdict(plan), noise=asdict(noise) if noise else None)

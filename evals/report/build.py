@@ -25,6 +25,7 @@ def build(ledger: Ledger, run_id: str) -> Page:
         forest=results.forest_figure(facts),
         growth=results.growth_figure(facts),
         growth_table=results.growth_table(facts),
+        guards=results.guards(facts),
         kinds=results.kinds(facts),
         branches=ideas.branches(facts),
         discarded=ideas.discarded(facts),

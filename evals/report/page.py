@@ -92,6 +92,7 @@ class Page:
     forest: Figure
     growth: Figure
     growth_table: Table
+    guards: Table
     kinds: Table
     branches: tuple[Branch, ...]
     discarded: Table

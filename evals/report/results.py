@@ -1,6 +1,7 @@
 """The report's first half: what each arm gained, how fast, and which kind of edit it came from."""
 
 from ..compare import ArmResult, Difference
+from ..gates.guards import PREFIX
 from . import numbers
 from .curves import Curve, anytime
 from .facts import Facts
@@ -127,6 +128,19 @@ def _curves(facts: Facts) -> list[Curve]:
     comparison = facts.comparison
     found = (anytime(facts.trials, arm.arm, comparison.direction, facts.baseline) for arm in comparison.arms)
     return [curve for curve in found if curve.spent > 0]
+
+
+def guards(facts: Facts) -> Table:
+    rows = [
+        [arm.arm, v.gate.removeprefix(PREFIX), "held" if v.passed else "broken: not accepted", v.reason]
+        for arm in facts.comparison.arms
+        for v in arm.guards
+    ]
+    return table(
+        "What must not get worse, by winner, on fresh seeds against the untouched code",
+        [("arm", "arm"), ("guard", "text"), ("verdict", "text"), ("what was found", "text")],
+        rows,
+    )
 
 
 def kinds(facts: Facts) -> Table:
