@@ -173,7 +173,9 @@ def _decide(lab: Lab, attempt: Attempt, runs: Sequence[Run]) -> tuple[tuple[Verd
         return (Verdict("runs", False, f"{failed.status}: {failed.reason}"),), "crash"
     if attempt.phase != "search":
         return (), "keep"
-    incumbent = lab.journal.runs(attempt.parent, [run.seed for run in runs], SPLIT_OF[attempt.phase])
+    # A rerun has seeds of its own: it is held against the first runs of the same code, as a tuner's trial 0 would be.
+    seeds = lab.target.seeds.search if attempt.arm == "rerun" else [run.seed for run in runs]
+    incumbent = lab.journal.runs(attempt.parent, seeds, SPLIT_OF[attempt.phase])
     if attempt.arm == "edits":
         verdicts = tuple(gate.judge(lab.target, runs, incumbent) for gate in gates_for(lab.noise()))
     else:

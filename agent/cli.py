@@ -139,7 +139,7 @@ def run(ctx: Context, /, target: str | None, resume: str | None, **options: Any)
     """Read, propose, branch, run, judge, tune, confirm, report: the whole loop, within one budget.
 
     Arms: `random` and `tuner` move the tunables of the untouched code, `edits` changes the code, `edits+tuner` tunes
-    the best edits. All get the same device seconds; every run is charged, failed ones included.
+    the best edits, `rerun` runs the untouched code again and again. All get the same device seconds; every run is charged, failed ones included.
     """
     from .commands import run_target
 

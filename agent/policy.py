@@ -43,7 +43,7 @@ def make_plan(
     Raises:
         BudgetError: not enough for two trials an arm and two confirmation seeds; says how much would be.
     """
-    contenders = len(arms) + 1
+    contenders = sum(arm != "rerun" for arm in arms) + 1  # a rerun's confirmation is the baseline's
     per_seed = (1 + SEALED_PART) * contenders * run_seconds
     trials = FEWEST_TRIALS * per_trial * run_seconds * len(arms)
     least = spent + FEWEST_CONFIRM_SEEDS * per_seed + trials

@@ -18,7 +18,9 @@ from .rows import RunRecord
 from .trial import Arm, Params, Phase, ProposalRecord, Run, Trial, Verdict
 from .verdict import caveats_of, sentence
 
-ARMS: tuple[Arm, ...] = ("baseline", "random", "tuner", "edits", "edits+tuner", "review")
+ARMS: tuple[Arm, ...] = ("baseline", "rerun", "random", "tuner", "edits", "edits+tuner", "review")
+UNTOUCHED: tuple[Arm, ...] = ("baseline", "rerun")
+"""Arms whose winner is the untouched code by construction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class ArmResult:
     confirm_score: float | None
     """Mean over fresh seeds on the confirm split, of the seeds that have a score."""
     gain: Difference | None
-    """On the confirm split, paired by seed: the number to quote. None for the baseline and for a missing side."""
+    """On the confirm split, paired by seed: the number to quote. None for the baseline, for `rerun`, which is the baseline
+    (so its gain is 0 and says nothing), and for a missing side."""
     sealed_score: float | None
     sealed_gain: Difference | None
     trials: int
@@ -165,6 +168,8 @@ def _arm_result(ledger: Ledger, run_id: str, rows: _Rows, arm: Arm, seconds: tup
     winner = rows.winner(arm)
     searched = rows.of(arm, "search")
     chosen = next((t for t in reversed(searched) if t.commit == winner), None)
+    if arm == "rerun":  # every trial is of one commit: the luckiest is its winner
+        chosen = _luckiest(searched, rows.direction)
     proposal = rows.proposal(arm, winner)
     every_run = [run for t in rows.of(arm) for run in t.runs]
     cost = ledger.model_cost(run_id, arm)
@@ -176,9 +181,9 @@ def _arm_result(ledger: Ledger, run_id: str, rows: _Rows, arm: Arm, seconds: tup
         proposal_id=proposal.id if proposal else None,
         search_score=_mean(chosen.runs if chosen else _search_runs(rows, winner)),
         confirm_score=_mean(rows.runs(arm, "confirm")),
-        gain=None if arm == "baseline" else rows.difference(arm, "baseline"),
+        gain=None if arm in UNTOUCHED else rows.difference(arm, "baseline"),
         sealed_score=_mean(rows.runs(arm, "sealed")),
-        sealed_gain=None if arm == "baseline" else rows.difference(arm, "baseline", "sealed"),
+        sealed_gain=None if arm in UNTOUCHED else rows.difference(arm, "baseline", "sealed"),
         trials=len(searched),
         failures=dict(sorted(Counter(run.status for run in every_run if run.score is None).items())),
         refused=sum(p.arm == arm and p.commit is None for p in rows.proposals),
@@ -204,10 +209,17 @@ def _search_runs(rows: _Rows, commit: str | None) -> Sequence[Run]:
     by_seed = {
         run.seed: run
         for t in rows.trials
-        if commit and t.commit == commit and t.phase in ("calibrate", "search")
+        if commit and t.commit == commit and t.phase in ("calibrate", "search") and t.arm != "rerun"
         for run in t.runs
     }
     return list(by_seed.values())
+
+
+def _luckiest(searched: Sequence[Trial], direction: str) -> Trial | None:
+    """The kept trial with the best mean; None when no rerun looked better than the untouched code's first runs."""
+    sign = 1.0 if direction == "maximize" else -1.0
+    kept = [(sign * mean, t) for t in searched if t.decision == "keep" and (mean := _mean(t.runs)) is not None]
+    return max(kept, key=lambda pair: pair[0])[1] if kept else None
 
 
 def _mean(runs: Sequence[Run]) -> float | None:

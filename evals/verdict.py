@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .difference import Difference, sign_flip_floor
+from .equal_compute import SEARCH_ARMS
 from .trial import Arm, Trial
 
 if TYPE_CHECKING:
     from .compare import Comparison
 
 NAMES: dict[Arm, str] = {
+    "rerun": "reruns of the untouched code",
     "random": "random search", "tuner": "hyperparameter tuning", "edits": "code edits", "edits+tuner": "both together",
     "review": "the reviewed branch",
 }  # fmt: skip
@@ -73,6 +75,7 @@ def caveats_of(comparison: "Comparison", trials: Sequence[Trial]) -> tuple[str, 
         *_trust(comparison, trials),
         *_compute_caveats(comparison, trials),
         *_seed_caveats(comparison),
+        *_luck(comparison),
         *_split_caveats(comparison),
         *_multiplicity(comparison),
     )
@@ -102,8 +105,8 @@ def _compute_caveats(comparison: "Comparison", trials: Sequence[Trial]) -> Itera
             f"{lost:.0f} device seconds went to runs that a stop or a failing sandbox cut off: they are in the arms' device "
             "time, and no arm searched less for them."
         )
-    for name in ("random", "tuner", "edits", "edits+tuner"):
-        failed = sum(comparison.arm(name).failures.values()) if comparison.arm(name) else 0  # type: ignore[union-attr]
+    for name in SEARCH_ARMS:
+        failed = sum(arm.failures.values()) if (arm := comparison.arm(name)) else 0
         if failed:
             yield f"{name}: {failed} runs had no score; their compute is charged."
     tuner = comparison.arm("tuner")
@@ -139,6 +142,22 @@ def _seed_caveats(comparison: "Comparison") -> Iterator[str]:
         yield f"{', '.join(ties)}: a tie means that no difference was found, not that there is none."
 
 
+def _luck(comparison: "Comparison") -> Iterator[str]:
+    """What choosing the best of several runs gains all by itself, on the split it was chosen on."""
+    rerun, baseline = comparison.arm("rerun"), comparison.arm("baseline")
+    if not rerun or not baseline or not rerun.trials or baseline.search_score is None or rerun.search_score is None:
+        return
+    sign = 1.0 if comparison.direction == "maximize" else -1.0
+    luck = sign * (rerun.search_score - baseline.search_score)
+    if luck > 0:
+        yield (
+            f"The best of {rerun.trials} reruns of the untouched code looked {luck:.4g} better on the search split; fresh seeds "
+            "take it back. So much of any arm's search score can be luck."
+        )
+    else:
+        yield f"None of {rerun.trials} reruns of the untouched code looked better than its first runs on the search split."
+
+
 def _split_caveats(comparison: "Comparison") -> Iterator[str]:
     if comparison.sealed_openings > 1:
         yield f"The sealed split was opened {comparison.sealed_openings} times (after a crash, not to choose)."
@@ -149,7 +168,7 @@ def _split_caveats(comparison: "Comparison") -> Iterator[str]:
 
 def _multiplicity(comparison: "Comparison") -> Iterator[str]:
     contenders = sum(arm.gain is not None for arm in comparison.arms)
-    tried = sum(arm.trials for arm in comparison.arms)
+    tried = sum(arm.trials for arm in comparison.arms if arm.gain is not None)
     if contenders > 1:
         yield (
             f"{contenders} arms are each held against the untouched code at 95 %, without correction; their winners come "

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 WIDE, NARROW = 820, 340
 """CSS pixels: a desk and a telephone get a drawing each, so that the text of both has the page's size."""
-_DASHES = {"random": (0, (1.2, 1.6)), "tuner": (0, (5, 2)), "edits": "solid", "edits+tuner": (0, (7, 2, 1.5, 2))}
+_DASHES = {
+    "rerun": (0, (2, 3)),
+    "random": (0, (1.2, 1.6)),
+    "tuner": (0, (5, 2)),
+    "edits": "solid",
+    "edits+tuner": (0, (7, 2, 1.5, 2)),
+}
 """Arms differ by more than their colour."""
 
 
@@ -118,7 +124,7 @@ def _label_ends(axes: "Axes", labels: list[tuple[float, str, str]], apart: float
 
 
 def _marker(arm: str) -> str:
-    return {"baseline": "|", "random": "v", "tuner": "s", "edits": "o", "edits+tuner": "D"}.get(arm, "o")
+    return {"baseline": "|", "rerun": "^", "random": "v", "tuner": "s", "edits": "o", "edits+tuner": "D"}.get(arm, "o")
 
 
 def _axes(figure: "Figure", *, left: int, right: int, bottom: int, top: int) -> "Axes":

@@ -59,7 +59,7 @@ def _arm_row(arm: ArmResult, digits: int) -> list[str]:
     cost = numbers.dollars(arm.dollars) + (f" + {arm.unpriced_calls} unpriced" if arm.unpriced_calls else "")
     return [
         arm.arm,
-        numbers.signed(gain.mean, digits) if gain else numbers.NONE,
+        numbers.signed(gain.mean, digits) if gain else "0 by construction" if arm.arm == "rerun" else numbers.NONE,
         (numbers.interval(gain.low, gain.high, digits) + (" (tie)" if gain.tie else "")) if gain else numbers.NONE,
         numbers.score(arm.search_score, digits),
         numbers.score(arm.confirm_score, digits),

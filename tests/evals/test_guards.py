@@ -110,7 +110,7 @@ def test_a_command_passes_with_exit_code_0_only() -> None:
     assert of_command("tests", ok()).passed
     assert not of_command("tests", failed("exited with status 1")).passed
     for status in ("timeout", "out_of_memory", "killed"):
-        assert not of_command("tests", replace(ok(), status=status, return_code=0)).passed  # type: ignore[arg-type]
+        assert not of_command("tests", replace(ok(), status=status, return_code=0)).passed
     said = of_command("tests", replace(failed("exited with status 1"), log_head="a\n1 failed\n", log_tail="")).reason
     assert said.endswith("1 failed")
 
