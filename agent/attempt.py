@@ -84,6 +84,7 @@ def perform(lab: Lab, attempt: Attempt) -> Trial:
         device_seconds=sum(run.device_seconds for run in runs),
         taken_from=taken,
         created=time.time(),
+        model_dollars=lab.journal.ledger.model_cost(lab.run_id, attempt.arm).dollars if lab.modelled else 0.0,
     )
     try:
         held = guarded(lab, trial)

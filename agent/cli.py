@@ -147,6 +147,24 @@ def run(ctx: Context, /, target: str | None, resume: str | None, **options: Any)
 
 
 @main.command()
+@click.argument("run_id", metavar="RUN")
+@click.option(
+    "--times", type=click.IntRange(1, 100), default=1, show_default=True, help="How many repeats to make now."
+)
+@click.pass_obj
+@_exits
+def repeat(ctx: Context, run_id: str, times: int) -> int:
+    """The same search again: same target, commit, budget and arms, other seeds for tuners and search.
+
+    Curves with intervals, and how often one arm beats another, need several searches. A repeat that was interrupted is
+    finished first, and counts. The report of every run of the family shows them together.
+    """
+    from .repeating import repeat_run
+
+    return repeat_run(run_id, ctx.home, times=times, as_json=ctx.json)
+
+
+@main.command()
 @click.argument("target")
 @click.option("--budget", type=Seconds(), help="Wall time to spend, such as 30m.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Device slots: runs at a time.")

@@ -3,9 +3,10 @@
 import shutil
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ..evals.judge import Judge
 from ..evals.noise import Noise, noise_of
@@ -44,6 +45,25 @@ class Options:
     arms: tuple[Arm, ...] = SEARCH_ARMS
     seed: int = 0
     """Of the tuners; the seeds of training are the target's."""
+    commit: str = ""
+    """Base commit in place of the target's; empty in all but repeats."""
+    search_seeds: tuple[int, ...] = ()
+    """In place of the target's; empty in all but repeats."""
+    repeat_of: str = ""
+    """The run this one repeats, with other seeds for tuners and search."""
+    repeat: int = 0
+
+    @classmethod
+    def stored(cls, body: Mapping[str, Any]) -> "Options":
+        """From what the ledger made of them."""
+        return cls(**{**body, "arms": tuple(body["arms"]), "search_seeds": tuple(body.get("search_seeds", ()))})
+
+    def asked_of(self, target: Target) -> Target:
+        """The target as this run studies it."""
+        changes: dict[str, Any] = {"commit": self.commit} if self.commit else {}
+        if self.search_seeds:
+            changes["seeds"] = target.seeds.model_copy(update={"search": self.search_seeds})
+        return target.model_copy(update=changes) if changes else target
 
 
 @dataclass

@@ -90,6 +90,8 @@ class Trial:
     taken_from: str | None = None
     """Id of the trial whose runs these are: same commit, same seeds, so not run twice, but charged to both arms."""
     created: float = 0.0
+    model_dollars: float = 0.0
+    """What language models had been paid for this arm when the trial ended."""
 
 
 def trial_id(run_id: str, arm: Arm, phase: Phase, commit: str, *what: object) -> str:

@@ -206,6 +206,8 @@ class Target(_Part):
     budget: Seconds = 600.0
     model_dollars: float = Field(default=5.0, ge=0)
     """Hard cap on what a language model may cost in one run."""
+    device_dollars_per_hour: Annotated[Finite, Field(ge=0)] | None = None
+    """What an hour of one device slot costs, for the dollars of each arm; without it only language models are counted."""
     tunables: dict[str, TunableOverride] = Field(default_factory=dict)
     """Overrides by tunable name, as `branchlab map` prints them; `enabled = false` takes one out."""
 

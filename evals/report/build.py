@@ -1,7 +1,7 @@
 """From the ledger to a page: which part comes from where."""
 
 from ..ledger import Ledger
-from . import context, ideas, results
+from . import context, family, ideas, results
 from .facts import gather
 from .page import Page
 
@@ -25,6 +25,9 @@ def build(ledger: Ledger, run_id: str) -> Page:
         forest=results.forest_figure(facts),
         growth=results.growth_figure(facts),
         growth_table=results.growth_table(facts),
+        growth_axes=results.growth_axes(facts),
+        repeats=family.tables(facts.repeats, results.places(facts)),
+        repeats_lead=family.lead(facts.repeats),
         guards=results.guards(facts),
         kinds=results.kinds(facts),
         branches=ideas.branches(facts),

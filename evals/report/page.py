@@ -92,6 +92,10 @@ class Page:
     forest: Figure
     growth: Figure
     growth_table: Table
+    growth_axes: tuple[Table, ...]
+    repeats: tuple[Table, ...]
+    """Of the whole search, together; empty for a run without any."""
+    repeats_lead: str
     guards: Table
     kinds: Table
     branches: tuple[Branch, ...]
