@@ -88,9 +88,10 @@ def repeats(ledger: Ledger, run_id: str) -> Repeats | None:
     for comparison in compared:
         for arm, axis, curve in _curves(ledger, comparison, arms):
             curves[axis][arm] += (curve,)
-    gains = {
-        arm: tuple(g for c in compared if (g := _gain(c, arm)) is not None) for arm in arms if arm not in UNTOUCHED
-    }
+    gains: dict[Arm, tuple[float, ...]] = {}
+    for arm in arms:
+        if arm not in UNTOUCHED:
+            gains[arm] = tuple(g for c in compared if (g := _gain(c, arm)) is not None)
     direction = compared[0].direction if compared else "maximize"
     everything = [curve for of in curves["seconds"].values() for curve in of]
     top, end = top_of(everything, direction), max((c.spent for c in everything), default=0.0)

@@ -11,7 +11,7 @@ from branchlab.evals.ledger import Ledger, RunRecord
 from branchlab.evals.repeats import estimate, repeats, superiority, superiority_interval
 from branchlab.evals.report import write_report
 from branchlab.evals.report.curves import Curve, anytime
-from branchlab.evals.trial import Run, Score, Trial
+from branchlab.evals.trial import Decision, Run, Score, Trial
 
 from .sample_run import SampleRun
 
@@ -22,7 +22,7 @@ FEW = st.integers(2, 12)
 def trial(score: float | None, dollars: float = 0.0) -> Trial:
     run = Run(0, "search", "ok" if score is not None else "failed", "", Score("a", score) if score is not None else None,
               1800.0, 1.0, 1.0, "", "fake")  # fmt: skip
-    decision = "crash" if score is None else "keep"
+    decision: Decision = "crash" if score is None else "keep"
     return Trial("t", "r", "edits", "search", "c", "p", {}, None, (run,), (), decision, 1800.0, model_dollars=dollars)
 
 
