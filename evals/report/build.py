@@ -28,6 +28,7 @@ def build(ledger: Ledger, run_id: str) -> Page:
         growth_axes=results.growth_axes(facts),
         repeats=family.tables(facts.repeats, results.places(facts)),
         repeats_lead=family.lead(facts.repeats),
+        repeats_figure=family.figure(facts.repeats),
         guards=results.guards(facts),
         kinds=results.kinds(facts),
         branches=ideas.branches(facts),

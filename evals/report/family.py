@@ -4,7 +4,8 @@ from ..repeats import Estimate, Repeats, estimate
 from ..trial import Arm
 from . import numbers
 from .curves import Axis
-from .page import Table, table
+from .page import Figure, Table, table
+from .plots import NARROW, WIDE, Band, repeated
 
 _MILESTONES = (0.25, 0.5, 0.75, 1.0)
 _SAID: dict[Axis, str] = {"trials": "trials ended", "seconds": "device seconds charged", "dollars": "dollars spent"}
@@ -33,6 +34,29 @@ def tables(found: Repeats | None, digits: int) -> tuple[Table, ...]:
     axes: tuple[Axis, ...] = ("seconds", "trials", "dollars")
     curves = tuple(_growth(found, axis, digits) for axis in axes if found.end(axis) > 0)
     return (_arms(found, digits), _wins(found), *curves)
+
+
+def figure(found: Repeats | None) -> Figure:
+    """Empty below two ended searches."""
+    bands = [_band(found, arm) for arm in found.curves["seconds"]] if found and len(found.runs) > 1 else []
+    wide, narrow = (repeated(bands, width=width, name=f"repeats-{width}") for width in (WIDE, NARROW))
+    caption = (
+        "Mean over whole searches of the best score so far on the search split, with 95 % intervals, by device seconds. Search "
+        "scores are chosen for being high."
+    )
+    return Figure(wide, narrow, caption)
+
+
+def _band(found: Repeats, arm: Arm) -> Band:
+    """At every charge where any search moved, and at the end."""
+    moves = {at for curve in found.curves["seconds"][arm] for at, _ in curve.steps} | {found.end("seconds")}
+    points = []
+    for at in sorted(moves):
+        value = found.best_at("seconds", arm, at)
+        if value is not None:
+            low, high = (value.mean if bound is None else bound for bound in (value.low, value.high))
+            points.append((at, value.mean, low, high))
+    return Band(arm, tuple(points))
 
 
 def _arms(found: Repeats, digits: int) -> Table:

@@ -96,6 +96,7 @@ class Page:
     repeats: tuple[Table, ...]
     """Of the whole search, together; empty for a run without any."""
     repeats_lead: str
+    repeats_figure: Figure
     guards: Table
     kinds: Table
     branches: tuple[Branch, ...]

@@ -128,6 +128,7 @@ def test_a_family_is_put_together_from_its_ledger(tmp_path: Path) -> None:
     for text in (report.html.read_text(), report.markdown.read_text()):
         assert "Repeats of the whole search" in text
         assert "4 whole searches" in text
+        assert ("Mean best score so far over whole searches" in text) == text.startswith("<!doctype")
         assert "tuner beats edits" in text.replace("\\", "")
 
 
