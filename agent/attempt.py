@@ -19,6 +19,7 @@ from ..evals.trial import Arm, Decision, Phase, Pruning, Run, Rung, Trial, Verdi
 from ..sandbox.built_environments import Built, NotBuilt
 from ..sandbox.runner import Interpreter
 from ..targets.errors import SandboxError
+from .guarding import guarded
 from .lab import Lab
 from .policy import hopeless
 
@@ -89,9 +90,17 @@ def perform(lab: Lab, attempt: Attempt) -> Trial:
         created=time.time(),
         ladder=climbed.ladder,
         pruning=climbed.pruning,
+        model_dollars=lab.journal.ledger.model_cost(lab.run_id, attempt.arm).dollars if lab.modelled else 0.0,
     )
-    lab.journal.add(trial)
-    return trial
+    try:
+        held = guarded(lab, trial)
+        if held is None:
+            raise Interrupted
+    except BaseException:
+        lab.journal.cut_off(trial_id)
+        raise
+    lab.journal.add(held)
+    return held
 
 
 class _Place:
@@ -169,7 +178,7 @@ def _climb(lab: Lab, attempt: Attempt) -> _Climbed:
 
 def _lean(run: Run) -> Run:
     """Nothing is concluded from the examples of a shorter run, and there are many."""
-    return replace(run, score=replace(run.score, per_example=None)) if run.score else run
+    return replace(run, score=replace(run.score, per_example=None, groups=None)) if run.score else run
 
 
 def _promotion(lab: Lab, attempt: Attempt, ladder: Sequence[Run]) -> tuple[Pruning, tuple[Verdict, ...]]:
@@ -251,7 +260,9 @@ def _decide(lab: Lab, attempt: Attempt, climbed: _Climbed) -> tuple[tuple[Verdic
         return (), "keep"
     if climbed.pruning == "pruned":
         return climbed.promotion, "discard"
-    incumbent = lab.journal.runs(attempt.parent, [run.seed for run in runs], SPLIT_OF[attempt.phase])
+    # A rerun has seeds of its own: it is held against the first runs of the same code, as a tuner's trial 0 would be.
+    seeds = lab.target.seeds.search if attempt.arm == "rerun" else [run.seed for run in runs]
+    incumbent = lab.journal.runs(attempt.parent, seeds, SPLIT_OF[attempt.phase])
     if attempt.arm == "edits":
         verdicts = tuple(gate.judge(lab.target, runs, incumbent) for gate in gates_for(lab.noise()))
     else:

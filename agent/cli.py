@@ -139,11 +139,29 @@ def run(ctx: Context, /, target: str | None, resume: str | None, **options: Any)
     """Read, propose, branch, run, judge, tune, confirm, report: the whole loop, within one budget.
 
     Arms: `random` and `tuner` move the tunables of the untouched code, `edits` changes the code, `edits+tuner` tunes
-    the best edits. All get the same device seconds; every run is charged, failed ones included.
+    the best edits, `rerun` runs the untouched code again and again. All get the same device seconds; every run is charged, failed ones included.
     """
     from .commands import run_target
 
     return run_target(target, ctx.home, resume=resume, as_json=ctx.json, **options)
+
+
+@main.command()
+@click.argument("run_id", metavar="RUN")
+@click.option(
+    "--times", type=click.IntRange(1, 100), default=1, show_default=True, help="How many repeats to make now."
+)
+@click.pass_obj
+@_exits
+def repeat(ctx: Context, run_id: str, times: int) -> int:
+    """The same search again: same target, commit, budget and arms, other seeds for tuners and search.
+
+    Curves with intervals, and how often one arm beats another, need several searches. A repeat that was interrupted is
+    finished first, and counts. The report of every run of the family shows them together.
+    """
+    from .repeating import repeat_run
+
+    return repeat_run(run_id, ctx.home, times=times, as_json=ctx.json)
 
 
 @main.command()

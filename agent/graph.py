@@ -2,7 +2,8 @@
 
     read ─ calibrate ─┬─ propose ─┐                      ┌─ judge ─┐
                       ├─ merge ───┼─ check ─ branch ─ run ┤         ├─ (next) … confirm ─ attribute ─ scale_up ─ seal ─ report
-                      └─ tune ────┘      └── refused ─────┴─────────┘
+                      ├─ tune ────┤      └── refused ─────┴─────────┘
+                      └─ rerun ───┘
 
 The arms are interleaved: `next_step` sends each free device slot to the arm that has used least of its share.
 """
@@ -19,6 +20,7 @@ from .nodes.attributing import attribute
 from .nodes.finishing import confirm, report, seal
 from .nodes.ideas import merge, propose
 from .nodes.reading import calibrate, read
+from .nodes.rerunning import rerun
 from .nodes.running import judge, run
 from .nodes.scaling import scale_up
 from .nodes.state import IDLE, State
@@ -28,7 +30,7 @@ from .nodes.tuning import tune
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
-STEPS = ["propose", "merge", "tune", "run", "confirm"]
+STEPS = ["propose", "merge", "tune", "rerun", "run", "confirm"]
 
 
 def build(lab: Lab, checkpointer: Any) -> "CompiledStateGraph[State, Any, State, State]":
@@ -36,14 +38,14 @@ def build(lab: Lab, checkpointer: Any) -> "CompiledStateGraph[State, Any, State,
 
     graph = StateGraph(State)
     nodes: tuple[Callable[[Lab, State], State], ...] = (
-        read, calibrate, propose, merge, tune, check, branch, run, judge, confirm, attribute, scale_up, seal, report,
+        read, calibrate, propose, merge, tune, rerun, check, branch, run, judge, confirm, attribute, scale_up, seal, report,
     )  # fmt: skip
     for node in nodes:
         graph.add_node(node.__name__, partial(node, lab))
     graph.add_edge(START, "read")
     graph.add_edge("read", "calibrate")
     graph.add_conditional_edges("calibrate", partial(next_step, lab), STEPS)
-    for idea in ("propose", "merge", "tune"):
+    for idea in ("propose", "merge", "tune", "rerun"):
         graph.add_edge(idea, "check")
     graph.add_conditional_edges("check", partial(after_check, lab), ["branch", *STEPS])
     graph.add_edge("branch", "run")

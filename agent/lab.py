@@ -3,9 +3,10 @@
 import shutil
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ..evals.judge import Judge
 from ..evals.noise import Noise, noise_of
@@ -46,6 +47,25 @@ class Options:
     arms: tuple[Arm, ...] = SEARCH_ARMS
     seed: int = 0
     """Of the tuners; the seeds of training are the target's."""
+    commit: str = ""
+    """Base commit in place of the target's; empty in all but repeats."""
+    search_seeds: tuple[int, ...] = ()
+    """In place of the target's; empty in all but repeats."""
+    repeat_of: str = ""
+    """The run this one repeats, with other seeds for tuners and search."""
+    repeat: int = 0
+
+    @classmethod
+    def stored(cls, body: Mapping[str, Any]) -> "Options":
+        """From what the ledger made of them."""
+        return cls(**{**body, "arms": tuple(body["arms"]), "search_seeds": tuple(body.get("search_seeds", ()))})
+
+    def asked_of(self, target: Target) -> Target:
+        """The target as this run studies it."""
+        changes: dict[str, Any] = {"commit": self.commit} if self.commit else {}
+        if self.search_seeds:
+            changes["seeds"] = target.seeds.model_copy(update={"search": self.search_seeds})
+        return target.model_copy(update=changes) if changes else target
 
 
 @dataclass
@@ -133,14 +153,17 @@ class Lab:
 
     def _make_plan(self) -> Plan:
         trials = self.journal.trials("baseline", "calibrate")
-        spent, total = self.calibration_seconds, self.options.budget_seconds * self.options.jobs
-        seeds, rungs = self.target.seeds, rung_seconds(trials)
+        trials = self.journal.trials("baseline", "calibrate")
+        spent, seeds, rungs = self.calibration_seconds, self.target.seeds, rung_seconds(trials)
+        # Of the guards' commands: each candidate that would be kept pays for them as well.
+        commands = sum(t.device_seconds - sum(r.device_seconds for r in (*t.ladder, *t.runs)) for t in trials)
+        total = self.options.budget_seconds * self.options.jobs
 
         def divided(reserved: float) -> Plan:
             arms, per_trial = self.options.arms, len(seeds.search)
             plan = make_plan(total - reserved, spent, rungs["full"], seeds.confirm, arms, per_trial)
             climbing = rungs.get("smoke", 0.0) + per_trial * rungs.get("short", 0.0)
-            return replace(plan, trial_seconds=plan.trial_seconds + climbing) if climbing else plan
+            return replace(plan, trial_seconds=plan.trial_seconds + climbing + commands)
 
         scale = self.target.rungs.scale_up if self.target.rungs else 0
         plan, self._scale_seeds = with_scale_up(divided, total - spent, scale * rungs["full"], self.options.arms)
@@ -148,7 +171,8 @@ class Lab:
 
     @property
     def calibration_seconds(self) -> float:
-        """Device seconds charged before the plan was made: the untouched code's runs, and its card of trivial baselines."""
+        """Device seconds charged before the plan was made: the untouched code's runs, its guards' commands, and its card of
+        trivial baselines."""
         card = self.journal.ledger.run(self.run_id).settings.get("trivial_facts") or {}
         runs = [t for t in self.journal.trials("baseline") if t.phase in ("calibrate", "again")]
         return sum(t.device_seconds for t in runs) + float(card.get("seconds", 0.0))

@@ -48,7 +48,7 @@ def make_plan(
     Raises:
         BudgetError: not enough for two trials an arm and two confirmation seeds; says how much would be.
     """
-    contenders = len(arms) + 1
+    contenders = sum(arm != "rerun" for arm in arms) + 1  # a rerun's confirmation is the baseline's
     per_seed = (1 + SEALED_PART) * contenders * run_seconds
     trials = FEWEST_TRIALS * per_trial * run_seconds * len(arms)
     least = spent + FEWEST_CONFIRM_SEEDS * per_seed + trials
@@ -61,7 +61,7 @@ def make_plan(
         )
     affordable = int((total - spent) * CONFIRM_PART // per_seed)
     # Too few seeds accept nothing, however long the search: they come before it, but for its fewest trials.
-    enough = min(fewest_seeds(ALPHA / len(arms)), int((total - spent - trials) // per_seed))
+    enough = min(fewest_seeds(ALPHA / max(1, contenders - 1)), int((total - spent - trials) // per_seed))
     seeds = tuple(confirm_seeds)[: max(FEWEST_CONFIRM_SEEDS, affordable, enough)]
     searching = sum(1 - EDITS_PART if arm == "edits+tuner" and "edits" in arms else 1 for arm in arms)
     free = total - spent - len(seeds) * per_seed
@@ -72,7 +72,8 @@ def make_plan(
 
 def budget_for(seeds: int, spent: float, run_seconds: float, arms: Sequence[Arm]) -> float:
     """Device seconds with which `make_plan` affords so many confirmation seeds."""
-    return spent + seeds * (1 + SEALED_PART) * (len(arms) + 1) * run_seconds / CONFIRM_PART
+    contenders = sum(arm != "rerun" for arm in arms) + 1
+    return spent + seeds * (1 + SEALED_PART) * contenders * run_seconds / CONFIRM_PART
 
 
 def next_arm(

@@ -34,7 +34,7 @@ class Resolution:
 
 
 def resolution(target: Target, noise: Noise | None, plan: Plan, spent: float, arms: Sequence[Arm]) -> Resolution:
-    level = ALPHA / max(1, len(arms))
+    level = ALPHA / max(1, sum(arm != "rerun" for arm in arms))
     seeds, wanted = len(plan.confirm_seeds), target.metric.wanted_effect
     effect = noise.minimum_detectable_effect(seeds, level=level, power=POWER) if noise else math.inf
     needed = _seeds_for(wanted, noise, level) if wanted is not None and noise else None

@@ -79,7 +79,8 @@ def open_review(
 
 def _new_lab(ref: str, options: Options, place: tuple[Path, LiveView]) -> Lab:
     home, view = place
-    target = find_target(ref, home)
+    found = find_target(ref, home)
+    target = options.asked_of(found)
     if options.arms != ("review",):
         check_tuner(target.tuner, rungs=target.rungs is not None)
     runner = _runner(target, options)
@@ -87,7 +88,7 @@ def _new_lab(ref: str, options: Options, place: tuple[Path, LiveView]) -> Lab:
     check_scope(target, checkout.files(checkout.base))
     ledger = ledger_at(home)
     run_id = f"{target.name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
-    settings = _settings(target, options, checkout, runner, ref)
+    settings = _settings(target, options, checkout, runner, ref) | {"target_sha256": fingerprint(found)}
     ledger.start_run(RunRecord(run_id, target.name, checkout.base, time.time(), settings=settings))
     try:
         with _terminated_like_interrupted():
@@ -117,13 +118,14 @@ def resume_run(run_id: str, home: Path, view: LiveView) -> tuple[int, str]:
     if tuple(settings["options"]["arms"]) == ("review",):
         raise UsageError(f"{run_id} is a review", fix="`branchlab review` it again: reviews are not resumed")
     target = find_target(settings["target_ref"], home)
-    if _fingerprint(target) != settings["target_sha256"]:
+    if fingerprint(target) != settings["target_sha256"]:
         raise UsageError(
             "target.toml has changed since this run began",
             where=str(target.home),
             fix="start a new run, or undo the change",
         )
-    options = Options(**{**settings["options"], "arms": tuple(settings["options"]["arms"])})
+    options = Options.stored(settings["options"])
+    target = options.asked_of(target)
     runner = _runner(target, options)
     checkout = Checkout.open(target, home)
     if checkout.base != record.commit:
@@ -232,15 +234,18 @@ def _settings(target: Target, options: Options, checkout: Checkout, runner: Runn
     shipped_or_named = not Path(ref).exists()
     return {
         "target_ref": ref if shipped_or_named else str(Path(ref).absolute()),
-        "target_sha256": _fingerprint(target),
         "options": {**asdict(options), "arms": list(options.arms)},
         "arms": ["baseline", *options.arms],
+        "repeat_of": options.repeat_of,
+        "repeat": options.repeat,
+        "device_dollars_per_hour": target.device_dollars_per_hour,
         "budget_seconds": options.budget_seconds,
         "jobs": options.jobs,
         "model": options.model,
         "metric": target.metric.name,
         "direction": target.metric.direction,
         "integrity": target.integrity,
+        "guards": [guard.model_dump(mode="json") for guard in target.guards],
         "sandbox": runner.name,
         "seeds": {"search": list(target.seeds.search), "confirm": list(target.seeds.confirm)},
         "user_repo": str(checkout.user_repo) if checkout.user_repo else target.repo,
@@ -251,7 +256,7 @@ def _settings(target: Target, options: Options, checkout: Checkout, runner: Runn
     }
 
 
-def _fingerprint(target: Target) -> str:
+def fingerprint(target: Target) -> str:
     return hashlib.sha256(target.model_dump_json().encode()).hexdigest()
 
 

@@ -76,7 +76,7 @@ def _runs_by_commit(trials: Sequence[Trial]) -> dict[str, list[Run]]:
     """What is known of each commit on the search split, one run a seed, the first that was made."""
     found: dict[str, dict[int, Run]] = {}
     for trial in trials:
-        if trial.phase in ("calibrate", "search"):
+        if trial.phase in ("calibrate", "search") and trial.arm != "rerun":
             for run in trial.runs:
                 found.setdefault(trial.commit, {}).setdefault(run.seed, run)
     return {commit: list(by_seed.values()) for commit, by_seed in found.items()}

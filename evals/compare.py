@@ -15,13 +15,16 @@ from .difference import Difference as Difference
 from .difference import difference as difference
 from .equal_compute import EqualCompute as EqualCompute
 from .equal_compute import check_equal_compute
+from .gates.guards import PREFIX, confirmed, recorded
 from .ledger import Ledger
 from .rows import RunRecord
 from .standings import family_of, standings
-from .trial import Arm, Params, Phase, ProposalRecord, Run, Trial
+from .trial import Arm, Params, Phase, ProposalRecord, Run, Trial, Verdict
 from .verdict import caveats_of, sentence
 
-ARMS: tuple[Arm, ...] = ("baseline", "random", "tuner", "edits", "edits+tuner", "review")
+ARMS: tuple[Arm, ...] = ("baseline", "rerun", "random", "tuner", "edits", "edits+tuner", "review")
+UNTOUCHED: tuple[Arm, ...] = ("baseline", "rerun")
+"""Arms whose winner is the untouched code by construction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,8 @@ class ArmResult:
     confirm_score: float | None
     """Mean over fresh seeds on the confirm split, of the seeds that have a score."""
     gain: Difference | None
-    """On the confirm split, paired by seed: the number to quote. None for the baseline and for a missing side."""
+    """On the confirm split, paired by seed: the number to quote. None for the baseline, for `rerun`, which is the baseline
+    (so its gain is 0 and says nothing), and for a missing side."""
     standing: Standing | None
     """Whether the gain is accepted, under the error budget of the whole run. None for what is no finalist."""
     sealed_score: float | None
@@ -60,6 +64,13 @@ class ArmResult:
     dollars: float
     unpriced_calls: int
     """Model calls whose price nobody knows, not in `dollars`."""
+    guards: tuple[Verdict, ...] = ()
+    """On the winner, over its confirmation; none for the baseline and for the untouched code."""
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """Guards the winner breaks: it may be better, and is not accepted."""
+        return tuple(v.gate.removeprefix(PREFIX) for v in self.guards if not v.passed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +116,8 @@ def compare(ledger: Ledger, run_id: str) -> Comparison:
     arms = tuple(
         replace(
             _arm_result(ledger, run_id, rows, arm, (spent.get(arm, 0.0), lost.get(arm, 0.0))),
-            standing=None if arm == "baseline" else accepted.get(rows.winner(arm) or ""),
+            standing=None if arm in UNTOUCHED else accepted.get(rows.winner(arm) or ""),
+            guards=_guards(rows, arm, record),
         )
         for arm in present
     )
@@ -167,12 +179,14 @@ class _Rows:
 
 def _standings(record: RunRecord, rows: _Rows) -> dict[str, Standing]:
     """By commit. A run that wrote no family down, an older one, has that of its winners."""
-    arms = [arm for arm in ARMS if arm != "baseline" and rows.winner(arm)]
+    arms = [arm for arm in ARMS if arm not in UNTOUCHED and rows.winner(arm)]
     planned = sorted({run.seed for t in rows.trials if t.phase == "confirm" for run in t.runs})
     winners = {str(arm): rows.winner(arm) or "" for arm in arms}
     written = record.settings.get("acceptance") or family_of(winners, record.commit, planned)
     runs = {rows.winner(arm) or "": rows.runs(arm, "confirm") for arm in arms}
-    return standings(written, runs, rows.runs("baseline", "confirm"), rows.direction)
+    broken = {rows.winner(arm) or "": v for arm in arms for v in _guards(rows, arm, record) if not v.passed}
+    faults = {commit: f"{verdict.gate}: {verdict.reason}" for commit, verdict in broken.items()}
+    return standings(written, runs, rows.runs("baseline", "confirm"), rows.direction, faults)
 
 
 def _arm_result(ledger: Ledger, run_id: str, rows: _Rows, arm: Arm, seconds: tuple[float, float]) -> ArmResult:
@@ -180,6 +194,8 @@ def _arm_result(ledger: Ledger, run_id: str, rows: _Rows, arm: Arm, seconds: tup
     winner = rows.winner(arm)
     searched = rows.of(arm, "search")
     chosen = next((t for t in reversed(searched) if t.commit == winner), None)
+    if arm == "rerun":  # every trial is of one commit: the luckiest is its winner
+        chosen = _luckiest(searched, rows.direction)
     proposal = rows.proposal(arm, winner)
     every_run = [run for t in rows.of(arm) for run in t.runs]
     cost = ledger.model_cost(run_id, arm)
@@ -191,10 +207,10 @@ def _arm_result(ledger: Ledger, run_id: str, rows: _Rows, arm: Arm, seconds: tup
         proposal_id=proposal.id if proposal else None,
         search_score=_mean(chosen.runs if chosen else _search_runs(rows, winner)),
         confirm_score=_mean(rows.runs(arm, "confirm")),
-        gain=None if arm == "baseline" else rows.difference(arm, "baseline"),
+        gain=None if arm in UNTOUCHED else rows.difference(arm, "baseline"),
         standing=None,
         sealed_score=_mean(rows.runs(arm, "sealed")),
-        sealed_gain=None if arm == "baseline" else rows.difference(arm, "baseline", "sealed"),
+        sealed_gain=None if arm in UNTOUCHED else rows.difference(arm, "baseline", "sealed"),
         trials=len(searched),
         failures=dict(sorted(Counter(run.status for run in every_run if run.score is None).items())),
         refused=sum(p.arm == arm and p.commit is None for p in rows.proposals),
@@ -220,15 +236,30 @@ def _variant_runs(record: RunRecord, rows: _Rows) -> dict[frozenset[int], Sequen
     return {part: list(by_commit.get(commit or "", {}).values()) for part, commit in commits.items()}
 
 
+def _guards(rows: _Rows, arm: Arm, record: RunRecord) -> tuple[Verdict, ...]:
+    winner, guards = rows.winner(arm), recorded(record.settings)
+    if not guards or winner is None or winner == record.commit or arm == "baseline":
+        return ()
+    known = [verdict for t in rows.trials if t.commit == winner for verdict in t.verdicts]
+    return confirmed(guards, rows.runs(arm, "confirm"), rows.runs("baseline", "confirm"), known, rows.direction)
+
+
 def _search_runs(rows: _Rows, commit: str | None) -> Sequence[Run]:
     """Runs of a commit on the search split that another arm made, such as the baseline's calibration."""
     by_seed = {
         run.seed: run
         for t in rows.trials
-        if commit and t.commit == commit and t.phase in ("calibrate", "search")
+        if commit and t.commit == commit and t.phase in ("calibrate", "search") and t.arm != "rerun"
         for run in t.runs
     }
     return list(by_seed.values())
+
+
+def _luckiest(searched: Sequence[Trial], direction: str) -> Trial | None:
+    """The kept trial with the best mean; None when no rerun looked better than the untouched code's first runs."""
+    sign = 1.0 if direction == "maximize" else -1.0
+    kept = [(sign * mean, t) for t in searched if t.decision == "keep" and (mean := _mean(t.runs)) is not None]
+    return max(kept, key=lambda pair: pair[0])[1] if kept else None
 
 
 def _mean(runs: Sequence[Run]) -> float | None:

@@ -6,7 +6,7 @@ from statistics import median
 
 from .trial import Arm, Trial
 
-SEARCH_ARMS: tuple[Arm, ...] = ("random", "tuner", "edits", "edits+tuner")
+SEARCH_ARMS: tuple[Arm, ...] = ("random", "tuner", "edits", "edits+tuner", "rerun")
 TOLERANCE = 0.10
 WIDEST = 0.25
 """However long a trial is: arms further apart than this did not have the same compute."""

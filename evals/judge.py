@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ..sandbox.files import freeze, read_regular, remove
+from ..sandbox.files import freeze, read_regular, regular_files, remove
 from ..sandbox.missing_module import advice
 from ..sandbox.runner import ANY_GPU, Interpreter, Limits, Runner, RunRequest, RunResult
 from ..targets.errors import ArtifactError, TargetError
@@ -125,6 +125,25 @@ class Judge:
         other._rung = rung
         return other
 
+    def command(self, tree: Path, argv: tuple[str, ...], interpreter: Interpreter | None = None) -> RunResult:
+        """What came of a command on the tree of a candidate, which sees training data and no label."""
+        target = self._target
+        with self._folder() as folder:
+            out = folder / "command-out"
+            out.mkdir()
+            request = RunRequest(
+                argv=argv,
+                interpreter=interpreter or self._interpreter,
+                work=tree,
+                out=out,
+                limits=limits_of(target),
+                mounts={"data": self._data} if self._data else {},
+                env=surroundings(target),
+                work_writable=target.environment.writable_tree,
+                gpu=ANY_GPU if target.limits.gpu else None,
+            )
+            return self._runner.run(request)
+
     def preload(self, step: str) -> tuple[str, ...]:
         """Modules of the environment that the base commit's code of a step imports: never named by a candidate."""
         if step not in self._preload:
@@ -202,7 +221,10 @@ class _Session:
             reason = f"labels are in the candidate's tree: {leak}; add it to `hidden` in target.toml"
             raise _Stop("no_score", reason)
         model = self._model(commit, keep_model)
+        self._run = replace(self._run, model_bytes=sum(size for _, size in regular_files(model)))
+        before = self._run.device_seconds
         predict = self._step("predict", {"model": model, "inputs": self._judge._inputs[split]})
+        self._run = replace(self._run, predict_seconds=self._run.device_seconds - before)
         predictions = self._folder / "predictions"
         self._freeze("predict", predict, predictions)
         return self._score(predictions, split)
@@ -215,7 +237,7 @@ class _Session:
         if kept:
             if kept.split == self._run.split:
                 self._charge(kept.device_seconds, kept.cpu_seconds, kept.peak_memory_mb)
-                self._run = replace(self._run, gpu=kept.gpu)
+                self._run = replace(self._run, gpu=kept.gpu, train_seconds=kept.device_seconds)
             self._run = replace(self._run, model_sha256=kept.sha256)
             return kept.folder
         if self._run.split == "sealed":
@@ -224,7 +246,7 @@ class _Session:
         out = self._step("train", {"data": data} if data else {})
         sha256 = self._freeze("train", out, self._folder / "model")
         remove(out)
-        self._run = replace(self._run, model_sha256=sha256)
+        self._run = replace(self._run, model_sha256=sha256, train_seconds=self._run.device_seconds)
         if not (keep_model and full):
             return self._folder / "model"
         run = self._run
@@ -245,15 +267,16 @@ class _Session:
         asked = any("{nonce}" in word for word in self._target.steps.score or ())
         with self._plain("score"):
             data = read_regular(out, self._target.metric.file, MOST_METRICS_BYTES)
-            return score_of_json(data, self._target.metric, nonce if asked else None)
+            return score_of_json(data, self._target.metric, nonce if asked else None, slices=self._slices)
 
     def _same_process(self) -> Score:
         data = self._judge._data
         out = self._step("train", {"data": data} if data else {})
+        self._run = replace(self._run, train_seconds=self._run.device_seconds)
         metric = self._target.metric
         with self._plain("train"):
             if metric.stdout is None:
-                return score_of_json(read_regular(out, metric.file, MOST_METRICS_BYTES), metric)
+                return score_of_json(read_regular(out, metric.file, MOST_METRICS_BYTES), metric, slices=self._slices)
             return score_of_log(self._output, metric)
 
     def _step(self, name: str, mounts: Mapping[str, Path], *, work: Path | None = None, nonce: str = "") -> Path:
@@ -267,9 +290,6 @@ class _Session:
             words = [word.replace("{length}", str(target.rungs.length(self._run.rung))) for word in words]
         if name == "score" and words[0] == "python" and words[1:2] and words[1].endswith(".py"):
             words.insert(1, "-I")  # nothing but the evaluator's own file and the installed packages
-        env = dict(target.environment.env)
-        if target.environment.path:
-            env["PYTHONPATH"] = os.pathsep.join(f"{{work}}/{path}" for path in target.environment.path)
         request = RunRequest(
             argv=tuple(words),
             interpreter=self._judge._interpreter if name == "score" else self.interpreter,
@@ -277,7 +297,7 @@ class _Session:
             out=out,
             limits=self._limits,
             mounts=mounts,
-            env=env,
+            env=surroundings(target),
             work_writable=target.environment.writable_tree and name != "score",
             gpu=ANY_GPU if target.limits.gpu else None,
             preload=self._judge.preload(name),
@@ -321,14 +341,31 @@ class _Session:
             raise _Stop("no_score", f"{step}: {error}") from None
 
     @property
+    def _slices(self) -> bool:
+        return any(guard.slice is not None for guard in self._target.guards)
+
+    @property
     def _limits(self) -> Limits:
-        limits, rungs = self._target.limits, self._target.rungs
-        longer = rungs.scale_up if rungs and self._run.rung == "scale_up" else 1
-        return Limits(
-            wall_seconds=limits.timeout * longer,
-            memory_mb=limits.memory_mb,
-            disk_mb=limits.disk_mb,
-            processes=limits.processes,
-            threads=limits.threads,
-            gpu_memory_mb=limits.gpu_memory_mb,
-        )
+        longer = self._target.rungs.scale_up if self._target.rungs and self._run.rung == "scale_up" else 1
+        return limits_of(self._target, longer)
+
+
+def surroundings(target: Target) -> dict[str, str]:
+    """Environment variables of every step."""
+    env = dict(target.environment.env)
+    if target.environment.path:
+        env["PYTHONPATH"] = os.pathsep.join(f"{{work}}/{path}" for path in target.environment.path)
+    return env
+
+
+def limits_of(target: Target, longer: float = 1) -> Limits:
+    """Of one step; `longer`: how many times as long as a full run it trains."""
+    limits = target.limits
+    return Limits(
+        wall_seconds=limits.timeout * longer,
+        memory_mb=limits.memory_mb,
+        disk_mb=limits.disk_mb,
+        processes=limits.processes,
+        threads=limits.threads,
+        gpu_memory_mb=limits.gpu_memory_mb,
+    )

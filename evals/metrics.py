@@ -14,16 +14,18 @@ from .trial import Score
 
 MEAN_TOLERANCE = 1e-6
 MOST_EXTRAS = 100
+MOST_SLICES = 1000
 MATCH_SECONDS = 10.0
 """For all of a log: a regular expression can be made to run for ever by a line written against it."""
 
 
-def score_of_json(data: bytes, metric: Metric, nonce: str | None = None) -> Score:
+def score_of_json(data: bytes, metric: Metric, nonce: str | None = None, *, slices: bool = False) -> Score:
     """The score in a metrics file: the number called `metric.name`, per-example values and groups, other numbers as extras.
 
     Raises: ArtifactError for anything else than one finite number of that name; for another nonce than the given one;
     for per-example values that are not finite numbers with the metric as their mean, within 1e-6; for groups that are not
-    one text or whole number for each of them.
+    one text or whole number for each of them; where `slices` are asked for, for slices that are not an object of finite
+    numbers.
     """
     body = strict_json(data)
     if not isinstance(body, dict):
@@ -37,7 +39,8 @@ def score_of_json(data: bytes, metric: Metric, nonce: str | None = None) -> Scor
     value = _finite(body[metric.name], metric.name)
     per_example = _per_example(body.get("per_example"), value)
     groups = _groups(body.get("groups"), len(per_example or ()))
-    return Score(metric.name, value, per_example, _extras(body, metric.name), groups)
+    parts = _slices(body.get("slices")) if slices else {}
+    return Score(metric.name, value, per_example, _extras(body, metric.name), groups, parts)
 
 
 def _finite(value: object, name: str) -> float:
@@ -78,6 +81,14 @@ def _groups(names: object, examples: int) -> tuple[int, ...] | None:
             raise ArtifactError("a group is not a text or a whole number", found=type(name).__name__)
         numbers.setdefault(name, len(numbers))
     return tuple(numbers[name] for name in names)
+
+
+def _slices(values: object) -> dict[str, float]:
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or len(values) > MOST_SLICES:
+        raise ArtifactError("slices are not an object of numbers", wanted=f"at most {MOST_SLICES} numbers by name")
+    return {str(name): _finite(value, f"slice {str(name)[:60]}") for name, value in values.items()}
 
 
 def _extras(body: Mapping[str, object], name: str) -> dict[str, float]:

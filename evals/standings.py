@@ -41,19 +41,22 @@ def family_of(winners: Mapping[str, str], base: str, planned: Sequence[int]) -> 
 
 
 def standings(
-    written: Mapping[str, Any], runs: Mapping[str, Sequence[Run]], reference: Sequence[Run], direction: str
+    written: Mapping[str, Any],
+    runs: Mapping[str, Sequence[Run]],
+    reference: Sequence[Run],
+    direction: str,
+    faults: Mapping[str, str],
 ) -> dict[str, Standing]:
     """By commit, where each finalist of the family that was written down stands.
 
     Args:
         written: as `family_of` made it.
         runs: of each finalist on the confirm split, as far as there are any.
+        faults: why a finalist cannot be accepted whatever it gained, such as a guard that it breaks.
     """
     planned = written["planned"]
     family = {
-        commit: finalist_of(
-            runs.get(commit, ()), reference, direction, planned, written.get("faults", {}).get(commit, "")
-        )
+        commit: finalist_of(runs.get(commit, ()), reference, direction, planned, faults.get(commit, ""))
         for commit in written["family"]
     }
     return judge(family, len(planned), written["alpha"])

@@ -9,7 +9,7 @@ from typing import Literal
 from ..sandbox.runner import GpuUse, KillReason
 from ..targets.tunable import Value
 
-Arm = Literal["baseline", "random", "tuner", "edits", "edits+tuner", "review"]
+Arm = Literal["baseline", "rerun", "random", "tuner", "edits", "edits+tuner", "review"]
 Phase = Literal["calibrate", "again", "search", "confirm", "attribute", "scale_up", "sealed"]
 """`again`: one seed of the untouched code a second time. `attribute`: the winner's edits, each alone and each left out."""
 Rung = Literal["smoke", "short", "full", "scale_up"]
@@ -32,6 +32,8 @@ class Score:
     extras: Mapping[str, float] = field(default_factory=dict)
     groups: tuple[int, ...] | None = None
     """The group of each example, numbered in order of appearance: examples of one group were drawn together."""
+    slices: Mapping[str, float] = field(default_factory=dict)
+    """The metric on parts of the examples, by name; read only where a guard asks for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,11 @@ class Run:
     gpu: GpuUse | None = None
     """Of all steps together; None when no GPU was held."""
     rung: Rung = "full"
+    train_seconds: float | None = None
+    """Device seconds of the step; None when it did not end well, or was not part of this run."""
+    predict_seconds: float | None = None
+    model_bytes: int | None = None
+    """Size of what training wrote, counted from outside; None for a same-process target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,8 @@ class Trial:
     """Runs at shorter rungs, on the way to `runs`; charged in `device_seconds`. Without values per example."""
     pruning: Pruning = ""
     """A trial that is `pruned` has no full runs, is no failure, and never the best."""
+    model_dollars: float = 0.0
+    """What language models had been paid for this arm when the trial ended."""
 
     @property
     def rung(self) -> Rung:

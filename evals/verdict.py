@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from .acceptance import ALPHA, Standing
 from .difference import Difference, sign_flip_floor
+from .equal_compute import SEARCH_ARMS
 from .trial import Arm, Trial
 from .trivial.card import start_alarm, start_of
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from .compare import ArmResult, Comparison
 
 NAMES: dict[Arm, str] = {
+    "rerun": "reruns of the untouched code",
     "random": "random search", "tuner": "hyperparameter tuning", "edits": "code edits", "edits+tuner": "both together",
     "review": "the reviewed branch",
 }  # fmt: skip
@@ -29,8 +31,13 @@ def sentence(comparison: "Comparison") -> str:
     seeds = max((gain.n for _, gain in gains if gain), default=0)
     return (
         f"For {target}, {_compute(comparison)}{_listed(parts)} {_one_line(comparison.metric)} over the untouched code "
-        f"on {seeds} fresh seeds: {_conclusion(comparison)}."
+        f"on {seeds} fresh seeds: {_conclusion(comparison)}{_not_accepted(comparison)}."
     )
+
+
+def _not_accepted(comparison: "Comparison") -> str:
+    broken = [f"{NAMES[arm.arm]} (guard {', '.join(arm.broken)})" for arm in comparison.arms if arm.broken]
+    return f"; not accepted, for breaking what must not get worse: {_listed(broken)}" if broken else ""
 
 
 def _compute(comparison: "Comparison") -> str:
@@ -73,6 +80,7 @@ def caveats_of(comparison: "Comparison", trials: Sequence[Trial]) -> tuple[str, 
         *_compute_caveats(comparison, trials),
         *determinism_caveats(comparison.run.settings.get("determinism") or {}),
         *_seed_caveats(comparison),
+        *_luck(comparison),
         *_split_caveats(comparison),
         *_acceptance(comparison),
     )
@@ -105,8 +113,8 @@ def _compute_caveats(comparison: "Comparison", trials: Sequence[Trial]) -> Itera
             f"{lost:.0f} device seconds went to runs that a stop or a failing sandbox cut off: they are in the arms' device "
             "time, and no arm searched less for them."
         )
-    for name in ("random", "tuner", "edits", "edits+tuner"):
-        failed = sum(comparison.arm(name).failures.values()) if comparison.arm(name) else 0  # type: ignore[union-attr]
+    for name in SEARCH_ARMS:
+        failed = sum(arm.failures.values()) if (arm := comparison.arm(name)) else 0
         if failed:
             yield f"{name}: {failed} runs had no score; their compute is charged."
     tuner = comparison.arm("tuner")
@@ -157,6 +165,22 @@ def _seed_caveats(comparison: "Comparison") -> Iterator[str]:
         yield f"{', '.join(ties)}: a tie means that no difference was found, not that there is none."
 
 
+def _luck(comparison: "Comparison") -> Iterator[str]:
+    """What choosing the best of several runs gains all by itself, on the split it was chosen on."""
+    rerun, baseline = comparison.arm("rerun"), comparison.arm("baseline")
+    if not rerun or not baseline or not rerun.trials or baseline.search_score is None or rerun.search_score is None:
+        return
+    sign = 1.0 if comparison.direction == "maximize" else -1.0
+    luck = sign * (rerun.search_score - baseline.search_score)
+    if luck > 0:
+        yield (
+            f"The best of {rerun.trials} reruns of the untouched code looked {luck:.4g} better on the search split; fresh seeds "
+            "take it back. So much of any arm's search score can be luck."
+        )
+    else:
+        yield f"None of {rerun.trials} reruns of the untouched code looked better than its first runs on the search split."
+
+
 def _split_caveats(comparison: "Comparison") -> Iterator[str]:
     if comparison.sealed_openings > 1:
         yield f"The sealed split was opened {comparison.sealed_openings} times (after a crash, not to choose)."
@@ -179,7 +203,7 @@ def _acceptance(comparison: "Comparison") -> Iterator[str]:
                 "interval is not corrected for that."
             )
     finalists = len({arm.commit for arm in comparison.arms if arm.standing})
-    tried = sum(arm.trials for arm in comparison.arms)
+    tried = sum(arm.trials for arm in comparison.arms if arm.gain is not None)
     if finalists:
         yield (
             f"{finalists} winners of {tried} search trials were tested together on fresh seeds: the chance that any is accepted "

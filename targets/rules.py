@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from .broken import Broken
 from .errors import TargetError
+from .guard_rules import broken_guards
 from .mistakes import nearest, show
 from .requirements import LOCKS, is_supported
 from .target import PLACEHOLDERS, Environment, Split, Target, TunableOverride
@@ -22,19 +23,11 @@ def check_rules(target: Target, where: str) -> None:
         check_url(target.repo, f"{where}: repo")
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
-    key: str
-    message: str
-    wanted: str
-    found: str
-    fix: str = ""
-
-
 def _broken(target: Target) -> Iterator[Broken]:
     yield from _steps(target)
     yield from _needs(target)
     yield from _metric(target)
+    yield from broken_guards(target)
     yield from _seeds(target)
     yield from _rungs(target)
     for key in ("editable", "protected", "hidden"):

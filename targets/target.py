@@ -73,12 +73,47 @@ class Metric(_Part):
     direction: Literal["maximize", "minimize"]
     file: Text = "metrics.json"
     """JSON object written to {out} by the last step; `name` is looked up at its top level. May also hold
-    `per_example`: a list of finite numbers whose mean is the metric, in the order of the labels; and `groups`: the group of
-    each of them (a user, a document), where examples of one group are not independent of each other."""
+    `per_example`: a list of finite numbers whose mean is the metric, in the order of the labels; `groups`: the group of each
+    of them (a user, a document), where examples of one group are not independent of each other; and `slices`: an object of
+    finite numbers by name, each the metric on one part of the examples, for guards to protect."""
     wanted_effect: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """The smallest gain worth finding, in the metric's unit. A run whose plan could not find it is refused before the search."""
     stdout: str | None = None
     """For same-process targets that print their metric: a regular expression with one group; the last match counts."""
+
+
+Measure = Literal["latency", "train_seconds", "memory", "model_bytes"]
+
+
+class Guard(_Part):
+    """What must not get worse while the metric gets better: one of `metric`, `slice`, `measure` and `command`.
+
+    Judged on the runs that judge the metric, seed by seed against the untouched code: a search trial that breaks a guard is
+    not kept, and a winner that breaks one on fresh seeds is not accepted. A value that is not there breaks it.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    metric: Text | None = None
+    """A number at the top level of the metrics file, such as `recall`. Needs `direction`."""
+    slice: Text | None = None
+    """A name in `slices` of the metrics file: the metric on that part may not fall. Its direction is the metric's."""
+    measure: Measure | None = None
+    """What branchlab measures from outside; less is better. `latency`: seconds of the predict step. `train_seconds`: of
+    the train step. `memory`: peak MB of the run. `model_bytes`: size of what train wrote, the parameter count times the
+    bytes of each where a model is stored plain."""
+    command: Command | None = None
+    """Run once on a candidate's tree, in the sandbox, before it is kept; exit code 0 passes. Its seconds are charged to
+    the arm. Its files should be out of `editable`. It runs the candidate's code, which could end it with any exit code: it
+    finds honest mistakes, not fraud. May use {data} and {out}, the only writable folder."""
+    direction: Literal["maximize", "minimize"] | None = None
+    tolerance: Annotated[Finite, Field(ge=0)] | None = None
+    """How much worse the mean may be, in the value's own unit; this or `relative` for all but commands."""
+    relative: Annotated[Finite, Field(ge=0)] | None = None
+    """The same as a share of the untouched code's mean: 0.1 lets a latency grow by a tenth."""
+
+    @property
+    def kind(self) -> str:
+        return next((k for k in ("metric", "slice", "measure", "command") if getattr(self, k) is not None), "")
 
 
 class Split(_Part):
@@ -196,6 +231,8 @@ class Target(_Part):
     """Globs no candidate may change, such as the evaluator; kept apart from `editable`."""
     seeds: Seeds = Seeds()
     limits: Limits = Limits()
+    guards: tuple[Guard, ...] = ()
+    """`[[guards]]`: what must not get worse beyond a tolerance."""
     environment: Environment = Environment()
     rungs: Rungs | None = None
     """Shorter lengths that candidates climb on their way to a full run; without it every run is a full one."""
@@ -206,6 +243,8 @@ class Target(_Part):
     """Hard cap on what a language model may cost in one run."""
     tuner: Text = "tpe"
     """Which search the tuning arms use: tpe, cmaes, gp, random, or asha (also called hyperband), which needs [rungs]."""
+    device_dollars_per_hour: Annotated[Finite, Field(ge=0)] | None = None
+    """What an hour of one device slot costs, for the dollars of each arm; without it only language models are counted."""
     tunables: dict[str, TunableOverride] = Field(default_factory=dict)
     """Overrides by tunable name, as `branchlab map` prints them; `enabled = false` takes one out."""
 

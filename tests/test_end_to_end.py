@@ -104,7 +104,7 @@ def test_every_arm_is_charged_and_none_exceeds_its_share(
         if trial["phase"] == "search":
             searched[trial["arm"]] = searched.get(trial["arm"], 0.0) + trial["device_seconds"]
     longest = max(run["device_seconds"] for t in data["trials"] for run in t["runs"])
-    assert set(searched) == {"random", "tuner", "edits", "edits+tuner"}
+    assert set(searched) == {"rerun", "random", "tuner", "edits", "edits+tuner"}
     assert max(searched.values()) <= plan["share"] + 4 * longest
 
 

@@ -10,6 +10,7 @@ from ...targets.errors import TargetError
 from ..attempt import Attempt, perform
 from ..audit import QUESTIONS, audit
 from ..events import BudgetUsed, CodeRead, Note, PhaseChanged
+from ..guarding import check_untouched
 from ..lab import CALIBRATION_RUNS, Lab
 from ..proposers.defects import find_defects
 from ..resolution import in_words, refuse_what_cannot_resolve, resolution
@@ -69,7 +70,9 @@ def calibrate(lab: Lab, _state: State) -> State:
     for attempt in attempts:
         lab.slots.submit(partial(perform, lab, attempt))
     for _ in attempts:
-        explain_no_score(lab, lab.wait())  # at once: the other runs would fail the same way, as slowly
+        trial = lab.wait()
+        explain_no_score(lab, trial)  # at once: the other runs would fail the same way, as slowly
+        check_untouched(lab, trial)
     trivial_baselines(lab)
     plan = lab.the_plan
     noise = lab.noise()

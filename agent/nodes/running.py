@@ -10,6 +10,7 @@ from ..lab import Lab
 from ..policy import mean_score
 from ..records import params_of
 from .arms import winner
+from .rerunning import seeds_of
 from .state import State
 from .tuning import tell
 
@@ -60,7 +61,7 @@ def _submit(lab: Lab, proposal_id: str) -> None:
         phase="search",
         commit=row.commit or row.parent,
         parent=row.parent,
-        seeds=lab.target.seeds.search,
+        seeds=seeds_of(lab, row) if row.arm == "rerun" else lab.target.seeds.search,
         proposal_id=row.id,
         params=tuple(sorted(params_of(row).items())) if asked else (),
     )

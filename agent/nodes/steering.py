@@ -23,4 +23,4 @@ def next_step(lab: Lab, _state: State) -> str:
         return "run" if lab.slots.busy else "confirm"
     if arm == "edits":
         return "merge" if mergeable(lab) else "propose"
-    return "tune"
+    return "rerun" if arm == "rerun" else "tune"

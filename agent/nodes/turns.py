@@ -19,7 +19,9 @@ def ready(lab: Lab) -> set[Arm]:
     has_space = {"random": lab.checkout.base, "tuner": lab.checkout.base, "edits+tuner": tuned_parent(lab)}
     arms: set[Arm] = set()
     for arm in lab.options.arms:
-        if arm == "edits":
+        if arm == "rerun":
+            able = True  # there is always another seed
+        elif arm == "edits":
             able = not edits_exhausted(lab)
         elif arm == "edits+tuner" and not has_space[arm]:
             able = _edits_far_enough(lab)

@@ -1,7 +1,7 @@
 """From the ledger to a page: which part comes from where."""
 
 from ..ledger import Ledger
-from . import audit, context, ideas, results, rungs, shares, trivial
+from . import audit, context, family, ideas, results, rungs, shares, trivial
 from .facts import gather
 from .page import Page
 
@@ -31,6 +31,11 @@ def build(ledger: Ledger, run_id: str) -> Page:
         growth_table=results.growth_table(facts),
         shares=shares.table_of(facts),
         shares_said=shares.said(facts),
+        growth_axes=results.growth_axes(facts),
+        repeats=family.tables(facts.repeats, results.places(facts)),
+        repeats_lead=family.lead(facts.repeats),
+        repeats_figure=family.figure(facts.repeats),
+        guards=results.guards(facts),
         kinds=results.kinds(facts),
         branches=ideas.branches(facts),
         discarded=ideas.discarded(facts),

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..compare import Comparison, compare
 from ..ledger import Ledger, ModelCost
+from ..repeats import Repeats, repeats
 from ..trial import ProposalRecord, Trial
 
 
@@ -16,6 +17,7 @@ class Facts:
     trials: tuple[Trial, ...]
     proposals: tuple[ProposalRecord, ...]
     model_cost: ModelCost
+    repeats: Repeats | None = None
 
     @property
     def run_id(self) -> str:
@@ -64,4 +66,5 @@ def gather(ledger: Ledger, run_id: str) -> Facts:
         trials=tuple(ledger.trials(run_id)),
         proposals=tuple(ledger.proposals(run_id)),
         model_cost=ledger.model_cost(run_id),
+        repeats=repeats(ledger, run_id),
     )

@@ -98,6 +98,12 @@ class Page:
     growth_table: Table
     shares: Table
     shares_said: str
+    growth_axes: tuple[Table, ...]
+    repeats: tuple[Table, ...]
+    """Of the whole search, together; empty for a run without any."""
+    repeats_lead: str
+    repeats_figure: Figure
+    guards: Table
     kinds: Table
     branches: tuple[Branch, ...]
     discarded: Table

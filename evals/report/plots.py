@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 WIDE, NARROW = 820, 340
 """CSS pixels: a desk and a telephone get a drawing each, so that the text of both has the page's size."""
-_DASHES = {"random": (0, (1.2, 1.6)), "tuner": (0, (5, 2)), "edits": "solid", "edits+tuner": (0, (7, 2, 1.5, 2))}
+_DASHES = {
+    "rerun": (0, (2, 3)),
+    "random": (0, (1.2, 1.6)),
+    "tuner": (0, (5, 2)),
+    "edits": "solid",
+    "edits+tuner": (0, (7, 2, 1.5, 2)),
+}
 """Arms differ by more than their colour."""
 
 
@@ -27,6 +33,13 @@ class Gain:
     low: float | None
     """None on both sides: no interval could be made, and none is drawn."""
     high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    arm: str
+    points: tuple[tuple[float, float, float, float], ...]
+    """(charged, mean, low, high) wherever a search of the arm moved; the interval is the mean itself where there is none."""
 
 
 def paint(arm: str) -> str:
@@ -91,6 +104,32 @@ def growth(curves: Sequence[Curve], baseline: float | None, *, width: int, name:
         return to_svg(figure, name, f"Best score so far against device seconds. {words}")
 
 
+def repeated(bands: Sequence[Band], *, width: int, name: str) -> str:
+    """Mean best score over whole searches against device seconds, as steps with their 95 % interval; empty without any."""
+    drawn = [band for band in bands if band.points]
+    if not drawn:
+        return ""
+    height = 340 if width >= WIDE else 280
+    with drawing(width, height) as figure:
+        axes = _axes(figure, left=64, right=104, bottom=46, top=12)
+        axes.grid(axis="y", linewidth=0.6)
+        axes.set_axisbelow(True)
+        for band in drawn:
+            colour, (x, mean, low, high) = paint(band.arm), zip(*band.points, strict=True)
+            axes.plot(
+                x, mean, drawstyle="steps-post", color=colour, linewidth=2, linestyle=_DASHES.get(band.arm, "solid")
+            )
+            axes.fill_between(x, low, high, step="post", color=colour, alpha=0.12, linewidth=0)
+        axes.set_xlim(0, max(band.points[-1][0] for band in drawn) * 1.01)
+        axes.margins(y=0.08)
+        _few_ticks(axes, width)
+        axes.set_xlabel("device seconds charged")
+        labels = [(band.points[-1][1], band.arm, paint(band.arm)) for band in drawn]
+        _label_ends(axes, labels, apart=17 / (height - 58))
+        words = "; ".join(f"{b.arm} ends at {b.points[-1][1]:.4g}" for b in drawn)
+        return to_svg(figure, name, f"Mean best score so far over whole searches. {words}")
+
+
 def _step(axes: "Axes", curve: Curve) -> None:
     colour = paint(curve.arm)
     x = [at for at, _ in curve.steps] + [curve.spent]
@@ -118,7 +157,7 @@ def _label_ends(axes: "Axes", labels: list[tuple[float, str, str]], apart: float
 
 
 def _marker(arm: str) -> str:
-    return {"baseline": "|", "random": "v", "tuner": "s", "edits": "o", "edits+tuner": "D"}.get(arm, "o")
+    return {"baseline": "|", "rerun": "^", "random": "v", "tuner": "s", "edits": "o", "edits+tuner": "D"}.get(arm, "o")
 
 
 def _axes(figure: "Figure", *, left: int, right: int, bottom: int, top: int) -> "Axes":

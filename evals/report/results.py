@@ -1,8 +1,9 @@
 """The report's first half: what each arm gained, how fast, and which kind of edit it came from."""
 
 from ..compare import ArmResult, Difference
+from ..gates.guards import PREFIX
 from . import numbers
-from .curves import Curve, anytime
+from .curves import Axis, Curve, anytime, top_of
 from .facts import Facts
 from .page import Figure, Highlight, Table, table
 from .plots import NARROW, WIDE, Gain, forest, growth
@@ -58,7 +59,7 @@ def _arm_row(arm: ArmResult, digits: int) -> list[str]:
     cost = numbers.dollars(arm.dollars) + (f" + {arm.unpriced_calls} unpriced" if arm.unpriced_calls else "")
     return [
         arm.arm,
-        numbers.signed(gain.mean, digits) if gain else numbers.NONE,
+        numbers.signed(gain.mean, digits) if gain else "0 by construction" if arm.arm == "rerun" else numbers.NONE,
         (numbers.interval(gain.low, gain.high, digits) + (" (tie)" if gain.tie else "")) if gain else numbers.NONE,
         verdict_word(arm),
         numbers.score(arm.search_score, digits),
@@ -137,14 +138,58 @@ def growth_table(facts: Facts) -> Table:
         ]
         for curve in curves
     ]
-    heading = "Best score so far on the search split, by device seconds charged"
-    return table(heading, [("arm", "arm"), *((c, "number") for c in columns), ("failed", "number")], rows)
+    top = top_of(curves, facts.comparison.direction)
+    for row, curve in zip(rows, curves, strict=True):
+        area = curve.area(end, top) if top is not None else None
+        row.append(numbers.score(area, 2))
+    heading = (
+        "Best score so far on the search split, by device seconds charged; area: under the curve, 0 for never better than "
+        "the untouched code, 1 for the best score of any arm from the start"
+    )
+    measured = [("arm", "arm"), *((c, "number") for c in columns), ("failed", "number"), ("area", "number")]
+    return table(heading, measured, rows)  # type: ignore[arg-type]
 
 
-def _curves(facts: Facts) -> list[Curve]:
-    comparison = facts.comparison
-    found = (anytime(facts.trials, arm.arm, comparison.direction, facts.baseline) for arm in comparison.arms)
+def growth_axes(facts: Facts) -> tuple[Table, ...]:
+    """The same curves by trials, and by dollars where anything had a price."""
+    tables = []
+    for axis, said in (
+        ("trials", "trials ended"),
+        ("dollars", "dollars spent, on models and devices that have a price"),
+    ):
+        curves = _curves(facts, axis)  # type: ignore[arg-type]
+        end = max((curve.spent for curve in curves), default=0.0)
+        if end <= 0:
+            continue
+        marks = [
+            f"at {end * part:.0f}" if axis == "trials" else f"at {numbers.dollars(end * part)}" for part in _MILESTONES
+        ]
+        rows = [[c.arm, *(numbers.score(c.best_at(end * part), places(facts)) for part in _MILESTONES)] for c in curves]
+        columns = [("arm", "arm"), *((mark, "number") for mark in marks)]
+        tables.append(table(f"Best score so far on the search split, by {said}", columns, rows))  # type: ignore[arg-type]
+    return tuple(tables)
+
+
+def _curves(facts: Facts, axis: Axis = "seconds") -> list[Curve]:
+    comparison, hourly = facts.comparison, facts.setting("device_dollars_per_hour")
+    found = [
+        anytime(facts.trials, arm.arm, comparison.direction, facts.baseline, axis=axis, hourly=hourly)
+        for arm in comparison.arms
+    ]
     return [curve for curve in found if curve.spent > 0]
+
+
+def guards(facts: Facts) -> Table:
+    rows = [
+        [arm.arm, v.gate.removeprefix(PREFIX), "held" if v.passed else "broken: not accepted", v.reason]
+        for arm in facts.comparison.arms
+        for v in arm.guards
+    ]
+    return table(
+        "What must not get worse, by winner, on fresh seeds against the untouched code",
+        [("arm", "arm"), ("guard", "text"), ("verdict", "text"), ("what was found", "text")],
+        rows,
+    )
 
 
 def kinds(facts: Facts) -> Table:

@@ -20,6 +20,7 @@ PAINTS = {
     "tuner": "#070707",
     "edits": "#080808",
     "edits-tuner": "#090909",
+    "rerun": "#0b0b0b",
 }
 """matplotlib knows no CSS variables: each role is drawn in a colour nobody would choose, then renamed in the SVG, so
 that one picture serves the light and the dark page."""

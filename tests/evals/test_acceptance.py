@@ -111,12 +111,12 @@ def test_nan_on_one_seed_of_eight_is_never_better() -> None:
     base = [run(s, 0.5 + 0.001 * s) for s in PLANNED]
     mine = [run(s, None if s == 5 else 0.9 - 0.001 * s) for s in PLANNED]
     written = family_of({"edits": "c"}, "base", PLANNED)
-    found = standings(written, {"c": mine}, base, "maximize")["c"]
+    found = standings(written, {"c": mine}, base, "maximize", {})["c"]
     assert found.state == "not better"
     assert "seed 5" in found.reason
     whole = [run(s, 0.9 - 0.001 * s) for s in PLANNED]
-    assert standings(written, {"c": whole}, base, "maximize")["c"].better
-    assert not standings(written, {"c": whole}, base, "minimize")["c"].better
+    assert standings(written, {"c": whole}, base, "maximize", {})["c"].better
+    assert not standings(written, {"c": whole}, base, "minimize", {})["c"].better
 
 
 def test_a_reference_without_a_score_is_left_out() -> None:
