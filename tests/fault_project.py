@@ -13,7 +13,7 @@ def make(folder: Path) -> Path:
     the loop has something to merge."""
     predict = PREDICT.replace("from model import score", "from model import decide, score")
     predict = predict.replace("int(score(weights, p) > 0)", "decide(score(weights, p))")
-    manifest = MANIFEST.replace("[0, 1]", "[0]").replace("[100, 101, 102, 103, 104, 105, 106, 107]", "[100, 101]")
+    manifest = MANIFEST.replace("[0, 1]", "[0]")
     make_project(folder, files={"model.py": TWO_DEFECTS, "predict.py": predict}, manifest=manifest)
     threshold = answer("Decide at zero", "model.py", "decide")
     threshold["edits"][0]["arguments"]["code"] = DECIDE  # type: ignore[index]

@@ -29,7 +29,7 @@ from .fault_driver import NODES, STEP_SECONDS, WRITES, Fault
 from .fault_project import make
 
 FULL = os.environ.get("BRANCHLAB_FULL_FAULTS") == "1"
-BUDGET = "105s"
+BUDGET = "300s"
 """About five trials an arm, at three fixed device seconds each."""
 KILLED = -signal.SIGKILL
 
@@ -161,7 +161,7 @@ def nothing_differs(found: Outcome, undisturbed: Outcome) -> None:
 # left at every one before. At the second visit of `tune` another arm's trial is on its way; the second status is the end.
 STAGES = (
     ("read", 1), ("calibrate", 1), ("tune", 1), ("tune", 2), ("propose", 1), ("check", 1), ("branch", 1), ("run", 1),
-    ("judge", 1), ("merge", 1), ("confirm", 1), ("seal", 1), ("report", 1),
+    ("judge", 1), ("merge", 1), ("rerun", 1), ("confirm", 1), ("attribute", 1), ("scale_up", 1), ("seal", 1), ("report", 1),
 )  # fmt: skip
 ROWS = (
     ("start_run", 1), ("set_status", 1), ("update_settings", 1), ("add_trial", 1), ("keep_card", 1), ("add_proposal", 1),
