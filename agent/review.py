@@ -1,6 +1,6 @@
 """Judges one branch against its base: its claim's facts, the checks, then paired runs on the confirm seeds.
 
-A branch passes when its gain's interval lies above 0 and, if the message of its tip claims an effect, that claim holds too
+A branch passes when its gain is accepted (`evals/acceptance.py`) and, if the message of its tip claims an effect, that claim holds too
 (`evals/recheck.py` defines both). The seeds are the target's own, never the claim's: whoever makes a claim could choose
 seeds that flatter it.
 """
