@@ -63,7 +63,10 @@ def in_words(found: Resolution, metric: str) -> str:
         return f"{found.seeds} fresh seeds cannot accept any gain: {found.fewest_seeds} can"
     if found.effect is None:
         return "the noise is not known, nor what can be found"
-    return f"a gain of {found.effect:.2g} {metric} is found four times in five on {found.seeds} fresh seeds, a smaller one less often"
+    return (
+        f"a gain of about {found.effect:.2g} {metric} is found four times in five on {found.seeds} fresh seeds, a smaller one less often "
+        "(the luck of the seeds alone, from few runs)"
+    )
 
 
 def _enough(found: Resolution, target: Target, jobs: int) -> str:

@@ -112,7 +112,7 @@ def resume_run(run_id: str, home: Path, view: LiveView) -> tuple[int, str]:
     ledger = ledger_at(home)
     record = ledger.run(run_id)
     # A kill between the verdict's row and the report's file leaves the last stage to do.
-    if record.status in ("done", "no_signal") and (home / "runs" / run_id / "report.md").exists():
+    if record.status in ("done", "no_signal", "budget_exhausted") and (home / "runs" / run_id / "report.md").exists():
         raise UsageError(f"run {run_id} has ended ({record.status})", fix=f"`branchlab report {run_id}` shows it")
     settings = record.settings
     if tuple(settings["options"]["arms"]) == ("review",):
@@ -182,7 +182,7 @@ def _drive(lab: Lab, *, resumed: bool) -> int:
             ledger.set_status(run_id, "running")
             _announce(lab, resumed)
             drive(lab, lab.folder / "checkpoints.db")
-        return NO_VERDICT if ledger.run(run_id).status == "no_signal" else 0
+        return NO_VERDICT if ledger.run(run_id).status in ("no_signal", "budget_exhausted") else 0
     except KeyboardInterrupt:
         _set_status(ledger, run_id, "interrupted", "interrupted by the user")
         lab.say(RunFinished(run_id, "interrupted", f"interrupted; go on with: branchlab run --resume {run_id}"))

@@ -75,7 +75,9 @@ def summary(ledger: Ledger, run_id: str) -> dict[str, object]:
 
 
 def _base(ledger: Ledger, run_id: str) -> float:
-    scores = [r.score.value for t in ledger.trials(run_id, arm="baseline", phase="calibrate") for r in t.runs if r.score]
+    scores = [
+        r.score.value for t in ledger.trials(run_id, arm="baseline", phase="calibrate") for r in t.runs if r.score
+    ]
     return sum(scores) / len(scores)
 
 

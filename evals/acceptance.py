@@ -1,8 +1,9 @@
 """Whether a gain is accepted: an exact group-sequential test of each finalist, and one error budget for a whole campaign.
 
-**One finalist.** The null hypothesis is that it is no better than the reference. Its paired differences over fresh seeds are then
-symmetric about zero, or lower (a candidate that changes nothing can be exchanged with the reference, whatever the
-distribution), and every pattern of signs is as likely as every other: Fisher (1935); Hemerik & Goeman (2018) for a random part
+**One finalist.** The null hypothesis is that a fresh seed is as likely to favour the reference as the candidate, by as much: a
+candidate that changes nothing can be exchanged with the reference, whatever the distribution, and its paired differences are
+symmetric about zero. (Not covered: one that is better on most seeds and collapses on rare ones, which no few seeds show.)
+Then every pattern of signs is as likely as every other: Fisher (1935); Hemerik & Goeman (2018) for a random part
 of the patterns. The test looks after every seed and spends its level by a power family (Kim & DeMets 1987, after Lan &
 DeMets 1983): level * (n / N)^3 has been spent after n of N planned seeds, so that looking costs little and a clear case ends
 early. Neither normality nor equal variances are assumed.
@@ -114,12 +115,9 @@ def passed_at(gains: Sequence[float], planned: int, level: float) -> int | None:
 
 
 def can_still_pass(gains: Sequence[float], planned: int, level: float) -> bool:
-    """Whether it would pass if every seed that is left were as good as the largest difference so far, in either direction.
-
-    A futility rule: stopping for it can only make false acceptance rarer.
-    """
-    largest = max(map(abs, gains), default=0.0) or 1.0
-    return passed_at([*gains, *[largest] * (planned - len(gains))], planned, level) is not None
+    """Whether any values of the seeds that are left could make it pass: positive ones that dwarf all so far do most."""
+    dwarfing = 1e3 * (sum(map(abs, gains)) or 1.0)
+    return passed_at([*gains, *[dwarfing] * (planned - len(gains))], planned, level) is not None
 
 
 @functools.lru_cache(maxsize=64)

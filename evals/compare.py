@@ -45,6 +45,8 @@ class ArmResult:
     gain: Difference | None
     """On the confirm split, paired by seed: the number to quote. None for the baseline, for `rerun`, which is the baseline
     (so its gain is 0 and says nothing), and for a missing side."""
+    seeds_left: int
+    """Of the planned confirmation, those that have not run."""
     standing: Standing | None
     """Whether the gain is accepted, under the error budget of the whole run. None for what is no finalist."""
     sealed_score: float | None
@@ -92,6 +94,8 @@ class Comparison:
     sealed_openings: int
     caveats: tuple[str, ...]
     verdict: str
+    campaign: int
+    """How many runs and reviews of this code and these confirmation seeds the ledger holds up to this one."""
     no_signal: bool
     """Nothing was confirmed: no arm has a score on fresh seeds to hold against the baseline's."""
 
@@ -116,6 +120,7 @@ def compare(ledger: Ledger, run_id: str) -> Comparison:
     arms = tuple(
         replace(
             _arm_result(ledger, run_id, rows, arm, (spent.get(arm, 0.0), lost.get(arm, 0.0))),
+            seeds_left=_seeds_left(record, rows, arm),
             standing=None if arm in UNTOUCHED else accepted.get(rows.winner(arm) or ""),
             guards=_guards(rows, arm, record),
         )
@@ -139,6 +144,7 @@ def compare(ledger: Ledger, run_id: str) -> Comparison:
         caveats=(),
         verdict="",
         no_signal=not any(arm.gain and arm.gain.n for arm in arms),
+        campaign=_campaign(ledger, record),
     )
     return _in_words(draft, trials)
 
@@ -177,12 +183,26 @@ class _Rows:
         return next((p for p in made if p.arm == arm), made[0] if made else None)
 
 
+def _seeds_left(record: RunRecord, rows: _Rows, arm: Arm) -> int:
+    planned = (record.settings.get("acceptance") or {}).get("planned", ())
+    return len(set(planned) - {run.seed for run in rows.runs(arm, "confirm")})
+
+
+def _campaign(ledger: Ledger, record: RunRecord) -> int:
+    def same(other: RunRecord) -> bool:
+        seeds = [r.settings.get("acceptance", {}).get("planned") for r in (record, other)]
+        return other.target == record.target and other.commit == record.commit and seeds[0] == seeds[1] is not None
+
+    earlier = (other for other in ledger.runs() if other.created < record.created)
+    return 1 + sum(same(other) for other in earlier)
+
+
 def _standings(record: RunRecord, rows: _Rows) -> dict[str, Standing]:
     """By commit. A run that wrote no family down, an older one, has that of its winners."""
     arms = [arm for arm in ARMS if arm not in UNTOUCHED and rows.winner(arm)]
     planned = sorted({run.seed for t in rows.trials if t.phase == "confirm" for run in t.runs})
     winners = {str(arm): rows.winner(arm) or "" for arm in arms}
-    written = record.settings.get("acceptance") or family_of(winners, record.commit, planned)
+    written = record.settings.get("acceptance") or family_of(winners, rows.winner("baseline") or record.commit, planned)
     runs = {rows.winner(arm) or "": rows.runs(arm, "confirm") for arm in arms}
     broken = {rows.winner(arm) or "": v for arm in arms for v in _guards(rows, arm, record) if not v.passed}
     faults = {commit: f"{verdict.gate}: {verdict.reason}" for commit, verdict in broken.items()}
@@ -208,6 +228,7 @@ def _arm_result(ledger: Ledger, run_id: str, rows: _Rows, arm: Arm, seconds: tup
         search_score=_mean(chosen.runs if chosen else _search_runs(rows, winner)),
         confirm_score=_mean(rows.runs(arm, "confirm")),
         gain=None if arm in UNTOUCHED else rows.difference(arm, "baseline"),
+        seeds_left=0,
         standing=None,
         sealed_score=_mean(rows.runs(arm, "sealed")),
         sealed_gain=None if arm in UNTOUCHED else rows.difference(arm, "baseline", "sealed"),
@@ -238,7 +259,7 @@ def _variant_runs(record: RunRecord, rows: _Rows) -> dict[frozenset[int], Sequen
 
 def _guards(rows: _Rows, arm: Arm, record: RunRecord) -> tuple[Verdict, ...]:
     winner, guards = rows.winner(arm), recorded(record.settings)
-    if not guards or winner is None or winner == record.commit or arm == "baseline":
+    if not guards or winner is None or winner == rows.winner("baseline") or arm == "baseline":
         return ()
     known = [verdict for t in rows.trials if t.commit == winner for verdict in t.verdicts]
     return confirmed(guards, rows.runs(arm, "confirm"), rows.runs("baseline", "confirm"), known, rows.direction)

@@ -61,7 +61,11 @@ def difference(
     gains = _gains(pairs, sign)
     rounding = _ROUNDING * _scale(pairs)
     mean = math.fsum(gains) / len(gains)
+    if mismatch := _mismatch(pairs):
+        return Difference(mean, None, None, len(gains), mismatch, True, left_out)
     half, method = _half_width(gains, _examples(pairs, sign), _groups(pairs), (level, rounding))
+    if half is not None and half <= rounding < abs(mean):
+        half, method = None, f"no interval: the same difference wherever there is one, over {len(gains)} seeds"
     if half is None:
         return Difference(mean, None, None, len(gains), method, True, left_out)
     if half == 0.0 and abs(mean) <= rounding:
@@ -95,6 +99,16 @@ def _scale(pairs: Sequence[tuple[Run, Run]]) -> float:
 
 def _gains(pairs: Sequence[tuple[Run, Run]], sign: float) -> list[float]:
     return [sign * (mine.score.value - theirs.score.value) for mine, theirs in pairs if mine.score and theirs.score]
+
+
+def _mismatch(pairs: Sequence[tuple[Run, Run]]) -> str:
+    """Why the runs' per-example values cannot be held against each other; a narrower interval must not be had that way."""
+    scores = [run.score for pair in pairs for run in pair if run.score]
+    if len({None if s.per_example is None else len(s.per_example) for s in scores}) > 1:
+        return "no interval: not all runs have the same number of per-example values"
+    if len({s.groups for s in scores}) > 1:
+        return "no interval: the runs do not agree about the groups of the examples"
+    return ""
 
 
 def _examples(pairs: Sequence[tuple[Run, Run]], sign: float) -> "NDArray[np.float64] | None":

@@ -14,6 +14,8 @@ from .trial import Score
 
 MEAN_TOLERANCE = 1e-6
 MOST_EXTRAS = 100
+LARGEST = 1e100
+"""Sums and squares of what is larger are no numbers any more."""
 MOST_SLICES = 1000
 MATCH_SECONDS = 10.0
 """For all of a log: a regular expression can be made to run for ever by a line written against it."""
@@ -53,6 +55,8 @@ def _finite(value: object, name: str) -> float:
         number = math.inf
     if not math.isfinite(number):
         raise ArtifactError(f"{name} is not finite")
+    if abs(number) > LARGEST:
+        raise ArtifactError(f"{name} is too large", wanted=f"at most {LARGEST:g} in size", found=f"{number:g}")
     return number
 
 

@@ -81,7 +81,7 @@ def repeats(ledger: Ledger, run_id: str) -> Repeats | None:
     members = family(ledger, run_id)
     if len(members) < 2:
         return None
-    ended = [member for member in members if member.status in ("done", "no_signal")]
+    ended = [member for member in members if member.status in ("done", "no_signal", "budget_exhausted")]
     compared = [compare(ledger, member.id) for member in ended]
     arms = [a for a in dict.fromkeys(arm.arm for c in compared for arm in c.arms) if a != "baseline"]
     curves: dict[Axis, dict[Arm, tuple[Curve, ...]]] = {axis: dict.fromkeys(arms, ()) for axis in AXES}

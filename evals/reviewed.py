@@ -69,9 +69,11 @@ class Reviewed:
             return f"{self.branch} fails: {failed.status} on seed {failed.seed}: {failed.reason}"
         if self.gain is None or self.standing is None:
             return f"{self.branch} was not judged: there are no runs of it"
+        measured = _measured(self.gain, self.standing, self.metric)
         guarded = next((v for v in self.verdicts if not v.passed), None)
-        stopped = f"; it does not pass {guarded.gate}: {guarded.reason}" if guarded else ""
-        return f"{self.branch} is {_measured(self.gain, self.standing, self.metric)}{self._of_claim()}{stopped}"
+        if guarded:
+            return f"{self.branch} is not accepted: {guarded.gate}: {guarded.reason}; {measured}{self._of_claim()}"
+        return f"{self.branch} is {measured}{self._of_claim()}"
 
     def _of_claim(self) -> str:
         if self.again is None:
@@ -80,7 +82,9 @@ class Reviewed:
 
 
 def _measured(gain: Difference, standing: Standing, metric: str) -> str:
-    word = "worse" if gain.high is not None and gain.high < 0 else _WORDS[standing.state]
+    word = _WORDS[standing.state]
+    if standing.state == "not better" and not gain.tie:
+        word = "worse" if (gain.mean or 0.0) < 0 else f"not accepted ({standing.reason})"
     interval = f" [{gain.low:+.4g}, {gain.high:+.4g}]" if gain.low is not None and gain.high is not None else ""
     return (
         f"{word}: {metric} {gain.mean or 0.0:+.4g}{interval} over {gain.n} of {standing.planned} seeds ({gain.method})"
@@ -111,6 +115,7 @@ def reviewed(ledger: Ledger, run_id: str) -> Reviewed:
     effect = claim.effect if claim else None
     verdicts = [Verdict(**row) for row in asked["verdicts"]]
     verdicts += [v for t in trials if t.arm == "review" for v in t.verdicts]
+    verdicts += arm.guards if arm else ()
     spent = ledger.device_seconds(run_id)
     return Reviewed(
         run_id=run_id,

@@ -1,6 +1,6 @@
 """Whether what was gained at full length is still gained at a multiple of it: short trainings can favour the wrong code."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,12 +20,14 @@ class ScaleUp:
     """At full length, over all confirm seeds."""
     scaled: Difference
     """At the scale-up's length, over its seeds, both sides trained that long."""
+    accepted: bool
+    """Whether there is a gain at full length that may be claimed."""
 
     @property
     def holds(self) -> Holds:
-        """In words, by the two intervals alone; without an interval nothing is said."""
+        """In words, by the two intervals; without an interval nothing is said."""
         full, scaled = self.full, self.scaled
-        if not full.better or full.mean is None:
+        if not self.accepted or full.mean is None:
             return "there was no gain to hold"
         if scaled.low is None or scaled.high is None:
             return "cannot be told"
@@ -35,7 +37,7 @@ class ScaleUp:
         return "the gain is gone" if smaller else "cannot be told"
 
 
-def scale_ups(trials: Sequence[Trial], direction: str) -> tuple[ScaleUp, ...]:
+def scale_ups(trials: Sequence[Trial], direction: str, accepted: Collection[Arm]) -> tuple[ScaleUp, ...]:
     """One entry for each arm whose winner ran at the scale-up's length; an arm that found nothing has none."""
     found = []
     base = _runs(trials, "baseline", "scale_up")
@@ -44,7 +46,7 @@ def scale_ups(trials: Sequence[Trial], direction: str) -> tuple[ScaleUp, ...]:
         if not scaled or not base:
             continue
         full = difference(_runs(trials, arm, "confirm"), _runs(trials, "baseline", "confirm"), direction)
-        found.append(ScaleUp(arm, full, difference(scaled, base, direction)))
+        found.append(ScaleUp(arm, full, difference(scaled, base, direction), arm in accepted))
     return tuple(found)
 
 

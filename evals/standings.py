@@ -1,6 +1,7 @@
 """The family of a run: the distinct winners of its arms, tested together on the confirm split."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .acceptance import ALPHA, Finalist, Standing, judge
@@ -55,8 +56,15 @@ def standings(
         faults: why a finalist cannot be accepted whatever it gained, such as a guard that it breaks.
     """
     planned = written["planned"]
-    family = {
-        commit: finalist_of(runs.get(commit, ()), reference, direction, planned, faults.get(commit, ""))
-        for commit in written["family"]
-    }
-    return judge(family, len(planned), written["alpha"])
+    family = {commit: finalist_of(runs.get(commit, ()), reference, direction, planned) for commit in written["family"]}
+    found = judge(family, len(planned), written["alpha"])
+    return {name: _held(one, runs.get(name, ()), faults.get(name, "")) for name, one in found.items()}
+
+
+def _held(standing: Standing, runs: Sequence[Run], fault: str) -> Standing:
+    """What is measured over all seeds, such as the mean of a guard, is no fault before all of them have run; nor is it passed."""
+    if not fault or standing.state == "not better":
+        return standing
+    if len(runs) < standing.planned:
+        return replace(standing, state="undecided", reason=f"so far: {fault}")
+    return replace(standing, state="not better", reason=fault)

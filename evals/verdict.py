@@ -58,7 +58,7 @@ def _compute(comparison: "Comparison") -> str:
 def _conclusion(comparison: "Comparison") -> str:
     better = [NAMES[arm.arm] for arm in comparison.arms if accepted(arm)]
     worse = [NAMES[a.arm] for a in comparison.arms if a.gain and a.gain.high is not None and a.gain.high < 0]
-    open_ = [NAMES[a.arm] for a in comparison.arms if a.standing and a.standing.state == "undecided"]
+    open_ = [NAMES[a.arm] for a in comparison.arms if _unfinished(a)]
     apart = comparison.edits_minus_tuner
     if open_:
         return f"undecided ({_listed(open_)}: not all planned seeds have run)"
@@ -66,9 +66,11 @@ def _conclusion(comparison: "Comparison") -> str:
         parts = [f"{_listed(better)} beat the untouched code"] if better else []
         parts += [f"{_listed(worse)} did worse than the untouched code"] if worse else []
         return _listed(parts) or "a tie with the untouched code"
+    first: tuple[Arm, Arm] = ("edits", "tuner") if apart.mean > 0 else ("tuner", "edits")
+    if not apart.tie and NAMES[first[0]] in better:
+        return f"{NAMES[first[0]]} beat {NAMES[first[1]]} by {_magnitude(apart)}"
     if not apart.tie:
-        winner, loser = (NAMES["edits"], NAMES["tuner"]) if apart.mean > 0 else (NAMES["tuner"], NAMES["edits"])
-        return f"{winner} beat {loser} by {_magnitude(apart)}"
+        return f"{NAMES[first[0]]} did better than {NAMES[first[1]]} by {_magnitude(apart)}, but was not accepted as better than the untouched code"
     tail = "" if better or worse else ", and neither can be told apart from the untouched code"
     return f"code edits against tuning is a tie (difference {_signed(apart)}){tail}"
 
@@ -155,9 +157,12 @@ def _seed_caveats(comparison: "Comparison") -> Iterator[str]:
             f"{n} seeds: a sign-flip test cannot go below p = {sign_flip_floor(n):.3g} whatever the gain, so the intervals "
             "rest on the assumption that differences over seeds are roughly normal."
         )
-    if gains and all(" examples" not in gain.method for _, gain in gains if gain.low is not None):
+    if gains and all(
+        " examples" not in gain.method and " groups" not in gain.method for _, gain in gains if gain.low is not None
+    ):
         yield "The judge gave no per-example values: intervals cover the luck of the seeds, not of the examples."
-    idle = [arm.arm for arm in comparison.arms if arm.gain and arm.commit == comparison.run.commit]
+    base = comparison.arm("baseline")
+    idle = [arm.arm for arm in comparison.arms if arm.gain and base and arm.commit == base.commit]
     if idle:
         yield f"{', '.join(idle)}: the search found nothing better than the untouched code, which was confirmed in its place."
     ties = [arm.arm for arm, gain in gains if gain.tie and gain.low is not None and gain.low < 0]
@@ -207,8 +212,22 @@ def _acceptance(comparison: "Comparison") -> Iterator[str]:
     if finalists:
         yield (
             f"{finalists} winners of {tried} search trials were tested together on fresh seeds: the chance that any is accepted "
-            f"without being better is at most {ALPHA:.1%}. The intervals are 95 % each."
+            f"without being better is at most {ALPHA:.1%}, where a seed is as likely to favour either side when nothing is gained; a "
+            "candidate that collapses on rare seeds, none of them among these, is not covered. The intervals are 95 % each."
         )
+    if finalists and comparison.campaign > 1:
+        together = comparison.campaign * ALPHA
+        yield (
+            f"Number {comparison.campaign} of the runs and reviews of this code on these confirmation seeds in this ledger: that any of "
+            f"them accepts something that is no better has a chance of up to {min(1.0, together):.1%}."
+        )
+
+
+def _unfinished(arm: "ArmResult") -> bool:
+    """Whether planned seeds of it have not run. A review stops by itself when its test knows."""
+    if arm.standing is None:
+        return False
+    return arm.standing.state == "undecided" or (arm.seeds_left > 0 and arm.arm != "review")
 
 
 def accepted(arm: "ArmResult") -> bool:

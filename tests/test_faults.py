@@ -194,7 +194,7 @@ def test_the_points_are_all_there_are() -> None:
 
 def test_a_tuner_killed_with_asks_in_flight_goes_on_as_it_would_have(program: Program, tmp_path: Path) -> None:
     """Beyond the ten asks that TPE draws without a look at what came of the others."""
-    words = ("tune", "target.toml", "--budget", "70s")
+    words = ("tune", "target.toml", "--budget", "130s")
     assert program.call(tmp_path / "undisturbed", *words).code == 0
     expected, home = outcome(tmp_path / "undisturbed"), tmp_path / "killed"
     assert program.call(home, *words, faults=[Fault("node:tune:after", "kill", nth=12)]).code == KILLED

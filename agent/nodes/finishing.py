@@ -1,17 +1,21 @@
 """After the search: fresh seeds decide, the sealed split is opened once, branches and report are handed over."""
 
+from dataclasses import replace
 from functools import partial
 
 from ...evals.compare import compare
 from ...evals.report import write_report
+from ...evals.rows import RunStatus
 from ...evals.standings import family_of
 from ...evals.trial import Arm, Phase
-from ..attempt import Attempt, perform
+from ..attempt import SPLIT_OF, Attempt, perform
 from ..events import Note, PhaseChanged, RunFinished
 from ..lab import Lab
 from .arms import winner_commit
 from .promoting import promote
 from .state import IDLE, State
+
+OVERRUN = 1.1
 
 
 def confirm(lab: Lab, _state: State) -> State:
@@ -48,7 +52,9 @@ def report(lab: Lab, _state: State) -> State:
     lab.say(PhaseChanged("reporting"))
     branches = promote(lab)
     comparison = compare(ledger, lab.run_id)
-    ledger.set_status(lab.run_id, "no_signal" if comparison.no_signal else "done", comparison.verdict)
+    undecided = any(arm.standing and arm.standing.state == "undecided" for arm in comparison.arms)
+    status: RunStatus = "no_signal" if comparison.no_signal else "budget_exhausted" if undecided else "done"
+    ledger.set_status(lab.run_id, status, comparison.verdict)
     written = write_report(ledger, lab.run_id, lab.folder)
     lab.say(
         RunFinished(
@@ -70,13 +76,16 @@ def _winners(lab: Lab) -> dict[Arm, str]:
 
 
 def _attempts(lab: Lab, phase: Phase) -> list[Attempt]:
-    """One attempt a seed and arm, seeds outermost: all arms meet the same minutes."""
+    """One attempt a seed and arm, seeds outermost: all arms meet the same minutes. Sealed: of what was confirmed."""
     base, arms = lab.checkout.base, _winners(lab)
-    return [
+    attempts = [
         Attempt(arm, phase, commit, base, (seed,))
         for seed in lab.the_plan.confirm_seeds
         for arm, commit in arms.items()
     ]
+    if phase != "sealed":
+        return attempts
+    return [a for a in attempts if lab.journal.trial(replace(a, phase="confirm").id(lab.run_id))]
 
 
 def _missing(lab: Lab, phase: Phase) -> list[Attempt]:
@@ -90,10 +99,35 @@ def _all_arms(lab: Lab, phase: Phase) -> None:
     for attempt in _attempts(lab, phase):  # those a stop left done too, so that the others still come after them
         first.setdefault((attempt.commit, attempt.seeds[0]), attempt)
     made = [attempt for attempt in missing if attempt in first.values()]
-    for batch in (made, [attempt for attempt in missing if attempt not in made]):
-        for attempt in batch:
-            lab.slots.submit(partial(perform, lab, attempt))
-        for done in range(1, len(batch) + 1):
+    done = 0
+    for attempt in made:
+        if phase == "confirm" and _overspent(lab):
+            lab.say(
+                Note(
+                    "the budget is spent before all planned seeds have run: what they would decide is undecided",
+                    "warning",
+                )
+            )
+            break
+        while lab.slots.full:
             lab.wait()
-            if batch is made and (done == len(batch) or done % max(1, len(batch) // 5) == 0):
-                lab.say(Note(f"{phase}: {done} of {len(batch)} runs"))
+            done += 1
+        lab.slots.submit(partial(perform, lab, attempt))
+        if done and done % max(1, len(made) // 5) == 0:
+            lab.say(Note(f"{phase}: {done} of {len(made)} runs"))
+    _wait_all(lab)
+    for attempt in missing:
+        if attempt not in made and lab.journal.known(attempt.commit, attempt.seeds[0], SPLIT_OF[phase]):
+            lab.slots.submit(partial(perform, lab, attempt))
+            lab.wait()
+
+
+def _wait_all(lab: Lab) -> None:
+    while lab.slots.busy:
+        lab.wait()
+
+
+def _overspent(lab: Lab) -> bool:
+    """Whether all that has run so far took more than the whole budget, and some: the plan is made from few runs."""
+    spent = sum(t.device_seconds for t in lab.journal.trials() if t.taken_from is None)
+    return spent > OVERRUN * lab.the_plan.total

@@ -2,8 +2,10 @@
 
 from functools import partial
 
+from ...evals.compare import compare
 from ...evals.scaling import SCALED_ARMS, scale_ups
 from ...evals.trial import Arm
+from ...evals.verdict import accepted
 from ..attempt import Attempt, perform
 from ..events import Note, PhaseChanged
 from ..lab import Lab
@@ -28,7 +30,9 @@ def scale_up(lab: Lab, _state: State) -> State:
             lab.slots.submit(partial(perform, lab, attempt))
         for _ in batch:
             lab.wait()
-    for found in scale_ups(lab.journal.trials(), lab.target.metric.direction):
+    comparison = compare(lab.journal.ledger, lab.run_id)
+    upheld = {arm.arm for arm in comparison.arms if accepted(arm)}
+    for found in scale_ups(lab.journal.trials(), lab.target.metric.direction, upheld):
         lab.say(Note(f"{found.arm} at {lab.target.rungs.scale_up if lab.target.rungs else 1} x: {found.holds}"))
     return IDLE
 

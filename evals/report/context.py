@@ -184,6 +184,6 @@ def warnings(facts: Facts) -> tuple[str, ...]:
 def standing(facts: Facts) -> str:
     """What became of a run that did not end well; empty for one that did."""
     run = facts.comparison.run
-    if run.status in ("done", "no_signal"):
+    if run.status in ("done", "no_signal", "budget_exhausted"):
         return ""
     return f"This run did not reach its end ({run.status.replace('_', ' ')}{': ' + run.reason if run.reason else ''})."

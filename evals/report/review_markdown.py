@@ -13,7 +13,8 @@ MOST_ROWS = 50
 def comment(result: Reviewed) -> str:
     """The whole comment, bounded, without a line feed at its end."""
     word = "refused" if result.refused else "better" if result.passed else "not better"
-    if result.again and not result.again.holds and result.gain and result.gain.better:
+    sound = result.standing is not None and result.standing.better and all(v.passed for v in result.verdicts)
+    if result.again and not result.again.holds and sound:
         word = "better, but not as claimed"
     parts = [f"### branchlab: {word}", prose(result.sentence, 900)]
     if result.gain:

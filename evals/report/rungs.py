@@ -2,6 +2,7 @@
 
 from ..rungs import LEAST_CORRELATION, summaries
 from ..scaling import scale_ups
+from ..verdict import accepted
 from . import numbers
 from .facts import Facts
 from .page import Table, table
@@ -49,7 +50,8 @@ def scaled(facts: Facts) -> Table:
     digits = places(facts)
     times = _times(facts)
     rows = []
-    for found in scale_ups(facts.trials, facts.comparison.direction):
+    upheld = {arm.arm for arm in facts.comparison.arms if accepted(arm)}
+    for found in scale_ups(facts.trials, facts.comparison.direction, upheld):
         one, more = found.full, found.scaled
         rows.append([
             found.arm, numbers.signed(one.mean, digits), numbers.interval(one.low, one.high, digits),

@@ -29,15 +29,15 @@ def gain(mean: float, low: float | None, high: float | None) -> Difference:
     ],
 )
 def test_the_words(scaled: tuple[float, float | None, float | None], said: Holds) -> None:
-    assert ScaleUp("edits", gain(*FULL), gain(*scaled)).holds == said
+    assert ScaleUp("edits", gain(*FULL), gain(*scaled), True).holds == said
     for nothing in (gain(0.02, -0.02, 0.06), gain(-0.1, -0.2, -0.05), gain(0.1, None, None)):
-        assert ScaleUp("edits", nothing, gain(*scaled)).holds == "there was no gain to hold"
+        assert ScaleUp("edits", nothing, gain(*scaled), False).holds == "there was no gain to hold"
 
 
 @given(st.floats(-1, 1), st.floats(0, 1), st.floats(0, 1))
 def test_nothing_holds_whose_interval_reaches_zero(mean: float, below: float, above: float) -> None:
     scaled = gain(mean, mean - below, mean + above)
-    said = ScaleUp("edits", gain(*FULL), scaled).holds
+    said = ScaleUp("edits", gain(*FULL), scaled, True).holds
     assert (said in ("the gain holds", "the gain shrinks")) == (mean - below > 0)
 
 
@@ -55,11 +55,11 @@ def test_both_lengths_are_held_against_the_untouched_code_at_the_same_length() -
         trial("tuner", "confirm", "full", [0.55, 0.55, 0.55]),
         trial("baseline", "scale_up", "scale_up", [0.70, 0.71]), trial("edits", "scale_up", "scale_up", [0.70, 0.71]),
     ]  # fmt: skip
-    (found,) = scale_ups(rows, "maximize")
+    (found,) = scale_ups(rows, "maximize", {"edits"})
     assert found.arm == "edits"
     assert found.full.mean == pytest.approx(0.1)
     assert found.full.n == 3
     assert found.scaled.mean == pytest.approx(0.0)
     assert found.scaled.n == 2
     assert found.holds == "the gain is gone"
-    assert scale_ups(rows[:3], "maximize") == ()
+    assert scale_ups(rows[:3], "maximize", {"edits"}) == ()
