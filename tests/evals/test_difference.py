@@ -110,10 +110,12 @@ def test_where_seeds_change_nothing_the_examples_decide() -> None:
     assert "examples" in found.method
 
 
-def test_examples_of_unequal_length_are_not_used() -> None:
+def test_examples_of_unequal_length_give_no_interval() -> None:
     mine = runs([0.5, 0.7], examples=[[0.5, 0.5], [0.7, 0.7]])
     theirs = runs([0.4, 0.5], examples=[[0.4] * 3, [0.5] * 3])
-    assert difference(mine, theirs, "maximize").method == "paired t over 2 seeds"
+    found = difference(mine, theirs, "maximize")
+    assert (found.low, found.tie) == (None, True)
+    assert "same number of per-example values" in found.method
 
 
 def test_the_crossed_interval_is_never_narrower_than_the_seeds_alone() -> None:
@@ -184,7 +186,10 @@ def test_examples_of_one_group_count_as_one() -> None:
     many = [[float(v) for v in np.repeat(row, 40)] for row in few]
     zeros = [grouped(s, [0.0] * 200, groups) for s in range(4)]
     clustered = difference([grouped(s, row, groups) for s, row in enumerate(many)], zeros, "maximize")
-    careless = difference([grouped(s, row, list(range(200))) for s, row in enumerate(many)], zeros, "maximize")
+    single = [grouped(s, [0.0] * 200, list(range(200))) for s in range(4)]
+    careless = difference([grouped(s, row, list(range(200))) for s, row in enumerate(many)], single, "maximize")
+    mixed = difference([grouped(s, row, list(range(200))) for s, row in enumerate(many)], zeros, "maximize")
+    assert (mixed.low, mixed.tie) == (None, True), "runs that disagree about groups give no interval"
     assert clustered.low is not None
     assert clustered.high is not None
     assert careless.low is not None
