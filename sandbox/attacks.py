@@ -81,7 +81,7 @@ for folder, cap in (("/dev/shm", 150), ("/tmp", 100), (os.environ["HOME"], 100),
     except OSError: pass
     try: os.unlink(folder + "/fill")
     except OSError: pass
-    if written > cap: print("broke", folder, written)
+    if written > cap: print("broke", folder, written, flush=True)
 print("held")
 """
 HOST_FILES = attempt("""

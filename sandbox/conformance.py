@@ -86,6 +86,12 @@ def _held(result: RunResult, out: Path) -> str:
     return "" if result.status == "ok" and result.log_head.strip().endswith("held") else "did not hold"
 
 
+def _filled(result: RunResult, out: Path) -> str:
+    # Where writable folders are counted by a watchdog, the run may be killed at the limit before the write that fails.
+    stopped = result.status == "killed" and result.reason.endswith("of disk") and not result.log_head
+    return "" if stopped else _held(result, out)
+
+
 def _artifact(result: RunResult, out: Path) -> str:
     import hashlib
 
@@ -223,5 +229,5 @@ ISOLATION = (
     Case("mapped files without a name", attacks.MAPPED, _ends("killed", "disk"), SMALL_DISK, needs_root=True),
     Case("pressure triggers", attacks.PRESSURE, _held),
     Case("60,000 files", attacks.MANY_NAMES, _ends("killed", "files"), Limits(60, 512, 512, 32)),
-    Case("fill every writable folder", attacks.FILL, _held, Limits(60, 150, 100, 64)),
+    Case("fill every writable folder", attacks.FILL, _filled, Limits(60, 150, 100, 64)),
 )  # fmt: skip

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,6 +71,19 @@ class Place:
     def run(self, program: str, *, preload: tuple[str, ...] = ("json",), limits: Limits = LIMITS) -> RunResult:
         (self.folder / "work" / "program.py").write_text(program)
         return self.runner.run(self.request("python", "program.py", "{out}", preload=preload, limits=limits))
+
+    @contextmanager
+    def in_flight(self, program: str) -> Iterator[tuple[RunRequest, list[RunResult]]]:
+        """A run that has made its `up` file, and the list its result will stand in once the block has ended."""
+        (self.folder / "work" / "beside.py").write_text(program)
+        request = self.request("python", "beside.py", "{out}")
+        results: list[RunResult] = []
+        thread = threading.Thread(target=lambda: results.append(self.runner.run(request)))
+        thread.start()
+        while thread.is_alive() and not (request.out / "up").exists():
+            thread.join(0.02)
+        yield request, results
+        thread.join(60)
 
     def servers(self) -> list[int]:
         """Process ids of the runner's fork servers, bubblewrap's own among them."""
@@ -250,16 +264,9 @@ def test_nothing_of_a_run_reaches_the_next(place: Place) -> None:
 
 
 def test_a_run_does_not_reach_one_beside_it(place: Place) -> None:
-    (place.folder / "work" / "wait.py").write_text(WAIT)
-    request = place.request("python", "wait.py", "{out}")
-    results: list[RunResult] = []
-    thread = threading.Thread(target=lambda: results.append(place.runner.run(request)))
-    thread.start()
-    while not (request.out / "up").exists():
-        thread.join(0.02)
-    messed = place.run(MESS + "bytes(1) and os._exit(0)")
-    (request.out / "go").touch()
-    thread.join(60)
+    with place.in_flight(WAIT) as (request, results):
+        messed = place.run(MESS + "bytes(1) and os._exit(0)")
+        (request.out / "go").touch()
     assert messed.backend == WARM
     assert [(r.status, r.log_head, r.backend) for r in results] == [("ok", "went\n", WARM)], results
 
@@ -410,17 +417,9 @@ def test_a_killed_server_is_no_fault_of_the_run_and_the_next_has_a_new_one(place
         python if which == "server" else int(Path(f"/proc/{python}/stat").read_text().rpartition(")")[2].split()[1])
     )
     if when == "running":
-        (place.folder / "work" / "sleep.py").write_text(
-            "import sys, time\nopen(sys.argv[1] + '/up', 'w').close()\ntime.sleep(300)"
-        )
-        request = place.request("python", "sleep.py", "{out}")
-        results: list[RunResult] = []
-        thread = threading.Thread(target=lambda: results.append(place.runner.run(request)))
-        thread.start()
-        while not (request.out / "up").exists():
-            thread.join(0.02)
-        os.kill(victim, signal.SIGKILL)
-        thread.join(60)
+        sleeping = "import sys, time\nopen(sys.argv[1] + '/up', 'w').close()\ntime.sleep(300)"
+        with place.in_flight(sleeping) as (_, results):
+            os.kill(victim, signal.SIGKILL)
         assert [(r.status, r.kill_reason, r.backend) for r in results] == [("sandbox_failed", "sandbox", WARM)]
     else:
         os.kill(victim, signal.SIGKILL)
