@@ -211,8 +211,8 @@ def _acceptance(comparison: "Comparison") -> Iterator[str]:
     tried = sum(arm.trials for arm in comparison.arms if arm.gain is not None)
     if finalists:
         yield (
-            f"{finalists} winners of {tried} search trials were tested together on fresh seeds: the chance that any is accepted "
-            f"without being better is at most {ALPHA:.1%}, where a seed is as likely to favour either side when nothing is gained; a "
+            f"On fresh seeds {_family(finalists, tried)}: the chance that any is accepted without "
+            f"being better is at most {ALPHA:.1%}, where a seed is as likely to favour either side when nothing is gained; a "
             "candidate that collapses on rare seeds, none of them among these, is not covered. The intervals are 95 % each."
         )
     if finalists and comparison.campaign > 1:
@@ -221,6 +221,13 @@ def _acceptance(comparison: "Comparison") -> Iterator[str]:
             f"Number {comparison.campaign} of the runs and reviews of this code on these confirmation seeds in this ledger: that any of "
             f"them accepts something that is no better has a chance of up to {min(1.0, together):.1%}."
         )
+
+
+def _family(finalists: int, tried: int) -> str:
+    if not tried:
+        return "one branch was tested" if finalists == 1 else f"{finalists} branches were tested together"
+    found = "one winner was" if finalists == 1 else f"{finalists} winners were"
+    return f"{found} tested{' together' if finalists > 1 else ''}, found in {tried} search trials"
 
 
 def _unfinished(arm: "ArmResult") -> bool:

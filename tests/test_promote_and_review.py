@@ -146,7 +146,7 @@ def test_an_honest_claim_holds_in_a_fresh_clone(clone: Path) -> None:
     assert "its claim holds" in result.stderr
     assert result.stdout.startswith("### branchlab: better\n")
     assert "The claim **holds**" in result.stdout
-    assert "6 of 6 seeds are those of the claim" in result.stdout
+    assert re.search(r"(\d) of \1 seeds are those of the claim", result.stdout), result.stdout
     assert summary.read_text() == result.stdout
 
 
