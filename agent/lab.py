@@ -153,7 +153,6 @@ class Lab:
 
     def _make_plan(self) -> Plan:
         trials = self.journal.trials("baseline", "calibrate")
-        trials = self.journal.trials("baseline", "calibrate")
         spent, seeds, rungs = self.calibration_seconds, self.target.seeds, rung_seconds(trials)
         # Of the guards' commands: each candidate that would be kept pays for them as well.
         commands = sum(t.device_seconds - sum(r.device_seconds for r in (*t.ladder, *t.runs)) for t in trials)

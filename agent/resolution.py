@@ -10,6 +10,7 @@ from ..evals.trial import Arm
 from ..targets.errors import BudgetError
 from ..targets.target import Target
 from .policy import Plan, budget_for
+from .scale_plan import most_reserved
 
 POWER = 0.8
 MOST_SEEDS = 2000
@@ -38,7 +39,8 @@ def resolution(target: Target, noise: Noise | None, plan: Plan, spent: float, ar
     seeds, wanted = len(plan.confirm_seeds), target.metric.wanted_effect
     effect = noise.minimum_detectable_effect(seeds, level=level, power=POWER) if noise else math.inf
     needed = _seeds_for(wanted, noise, level) if wanted is not None and noise else None
-    budget = budget_for(needed, spent, plan.run_seconds, arms) if needed else None
+    longer = target.rungs.scale_up * plan.run_seconds if target.rungs else 0.0
+    budget = budget_for(needed, spent, plan.run_seconds, arms) + most_reserved(longer, arms) if needed else None
     found = effect if math.isfinite(effect) else None
     return Resolution(found, seeds, level, fewest_seeds(level), wanted, needed, budget)
 

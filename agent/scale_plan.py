@@ -32,10 +32,9 @@ def with_scale_up(
 
     Raises: BudgetError when the budget cannot pay for a verdict even without a scale-up.
     """
-    contenders = sum(arm in arms for arm in SCALED_ARMS) + 1
-    for count in SCALE_UP_SEEDS if run_seconds and contenders > 1 else ():
-        reserved = count * contenders * run_seconds
-        if reserved > SCALE_UP_PART * left:
+    for count in SCALE_UP_SEEDS:
+        reserved = _reserved(count, run_seconds, arms)
+        if not 0 < reserved <= SCALE_UP_PART * left:
             continue
         try:
             plan = divided(reserved)
@@ -44,3 +43,13 @@ def with_scale_up(
         if len(plan.confirm_seeds) >= count:
             return plan, plan.confirm_seeds[:count]
     return divided(0.0), ()
+
+
+def most_reserved(run_seconds: float, arms: Sequence[Arm]) -> float:
+    """Device seconds that a scale-up may keep back; 0 where there is nothing to run longer."""
+    return _reserved(SCALE_UP_SEEDS[0], run_seconds, arms)
+
+
+def _reserved(seeds: int, run_seconds: float, arms: Sequence[Arm]) -> float:
+    contenders = sum(arm in arms for arm in SCALED_ARMS)
+    return seeds * (contenders + 1) * run_seconds if contenders else 0.0

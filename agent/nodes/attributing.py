@@ -1,6 +1,6 @@
 """After the confirmation: the winner's edits, each alone and each left out, run on the seeds the budget still pays for."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,18 +17,10 @@ from ..policy import SEALED_PART
 from ..records import edits_of
 from .arms import winner_commit
 from .state import IDLE, State
+from .steps import steps
 
 FEWEST_SEEDS = 2
 """One seed gives no interval."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One proposal on the way from the base to the winner."""
-
-    record: ProposalRecord
-    title: str
-    kind: str
 
 
 def attribute(lab: Lab, _state: State) -> State:
@@ -61,11 +53,11 @@ def _plan(lab: Lab) -> dict[str, Any]:
     """What `evals.attribution` reads."""
     commit = winner_commit(lab, "edits")
     arm = compare(lab.journal.ledger, lab.run_id).arm("edits")
-    units = units_of(lab, commit)
+    units = steps(lab, commit)
     nothing: dict[str, Any] = {"commit": commit, "units": [], "variants": [], "seeds": [], "reason": ""}
     if arm is None or not accepted(arm):
         return nothing | {"reason": "no edit was accepted"}
-    named = [{"id": unit.record.id, "title": unit.title, "kind": unit.kind} for unit in units]
+    named = [{"id": unit.id, "title": unit.title, "kind": unit.kind} for unit in units]
     variants = [_variant(lab, units, part) for part in subsets([unit.kind for unit in units])]
     seeds, reason = _seeds(lab, commit, sum(variant["commit"] is not None for variant in variants))
     if reason:
@@ -73,21 +65,10 @@ def _plan(lab: Lab) -> dict[str, Any]:
     return nothing | {"units": named, "variants": variants, "seeds": seeds, "reason": reason}
 
 
-def units_of(lab: Lab, commit: str) -> list[Unit]:
-    """The proposals that lead from the base to a commit of the edits arm, in the order they were applied."""
-    by_commit = {row.commit: row for row in reversed(lab.journal.proposals()) if row.commit}
-    units: list[Unit] = []
-    while commit != lab.checkout.base and commit in by_commit:
-        row = by_commit[commit]
-        units.append(Unit(row, row.title, row.kind))
-        commit = row.parent
-    return units[::-1]
-
-
-def _variant(lab: Lab, units: list[Unit], part: frozenset[int]) -> dict[str, Any]:
+def _variant(lab: Lab, units: Sequence[ProposalRecord], part: frozenset[int]) -> dict[str, Any]:
     """The commit that holds just these edits; without one where they cannot be applied without the others."""
     base = lab.checkout.base
-    edits = tuple(edit for n in sorted(part) for edit in edits_of(units[n].record))
+    edits = tuple(edit for n in sorted(part) for edit in edits_of(units[n]))
     known = next(
         (r.commit for r in lab.journal.proposals() if r.commit and r.parent == base and edits_of(r) == edits), None
     )

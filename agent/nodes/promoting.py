@@ -21,10 +21,10 @@ from ..checks.base import Change
 from ..events import Note, Promoted
 from ..lab import Lab
 from ..operators.apply import apply_edits
-from ..records import edits_of, to_record
+from ..records import edits_of
 from ..stacking import paths_of
 from .arms import winner_commit
-from .ideas import proposals_for
+from .steps import chain, steps
 
 ARMS: tuple[Arm, ...] = ("edits", "edits+tuner", "tuner")
 """In the order their branches are numbered."""
@@ -72,42 +72,12 @@ def _finals(lab: Lab, comparison: Comparison) -> Iterator[Final]:
     upheld = {arm.arm for arm in comparison.arms if accepted(arm)}
     winners = {arm: winner_commit(lab, arm) for arm in ARMS if arm in upheld}
     for arm, commit in winners.items():
-        if rows := _chain(lab, commit):
+        if rows := chain(lab, commit):
             title = rows[-1].title if len(rows) == 1 else f"{arm}: all {len(rows)} edits"
             yield Final(title, rows, commit)
-    steps = [step for row in (_chain(lab, winners["edits"]) if "edits" in winners else ()) for step in _steps(lab, row)]
-    for path in paths_of(lab.code(lab.checkout.base).sources, [edits_of(step) for step in steps], _allowed(lab)):
-        yield Final(steps[path[-1]].title, tuple(steps[i] for i in path))
-
-
-def _steps(lab: Lab, row: ProposalRecord) -> list[ProposalRecord]:
-    """The smaller ideas a proposal of several was made of, in its order; the proposal itself when it is one idea."""
-    ideas = [
-        to_record(lab.run_id, "edits", p) for p in proposals_for(lab, lab.checkout.base) if p.kind != "hyperparameter"
-    ]
-    known = {
-        idea.id: idea for idea in [*ideas, *lab.journal.proposals("edits")]
-    }  # of a row, the ledger's has its commit
-    left = list(edits_of(row))
-    steps: list[tuple[int, ProposalRecord]] = []
-    for idea in sorted(known.values(), key=lambda idea: len(idea.edits)):
-        edits = edits_of(idea)
-        if edits and len(edits) < len(row.edits) and all(edit in left for edit in edits):
-            steps.append((edits_of(row).index(edits[0]), idea))
-            left = [edit for edit in left if edit not in edits]
-    if not steps or left:  # a part that nobody proposed alone has no name and no reason of its own
-        return [row]
-    return [step for _, step in sorted(steps, key=lambda pair: pair[0])]
-
-
-def _chain(lab: Lab, commit: str) -> tuple[ProposalRecord, ...]:
-    """The proposals that lead from the base to a commit, each of which changed something."""
-    by_commit = {row.commit: row for row in reversed(lab.journal.proposals()) if row.commit and row.edits}
-    rows: list[ProposalRecord] = []
-    while commit != lab.checkout.base and commit in by_commit:
-        rows.insert(0, by_commit[commit])
-        commit = rows[0].parent
-    return tuple(rows)
+    parts = steps(lab, winners["edits"]) if "edits" in winners else ()
+    for path in paths_of(lab.code(lab.checkout.base).sources, [edits_of(part) for part in parts], _allowed(lab)):
+        yield Final(parts[path[-1]].title, tuple(parts[i] for i in path))
 
 
 def _allowed(lab: Lab) -> Callable[[Mapping[str, bytes]], bool]:
@@ -160,21 +130,26 @@ def _trailers(lab: Lab, tree: str) -> str:
 
 
 def _effect(lab: Lab, tree: str) -> Effect | None:
-    """What these very files were measured to gain over the base: on the confirm split, else on the search split.
+    """What these very files were measured to gain over the base: on the confirm split, as winner or as one of its edits, else
+    on the search split.
 
     None when they never ran, when a seed has no score, or when the runs give no interval: then nothing is claimed.
     """
-    commits = {row.commit for row in lab.journal.proposals() if row.commit}
-    same = sorted(commit for commit in commits if lab.checkout.tree_id(commit) == tree)
+    apart = lab.journal.ledger.run(lab.run_id).settings.get("attribution") or {}
+    measured = {row.commit for row in lab.journal.proposals()} | {one["commit"] for one in apart.get("variants", ())}
+    same = sorted(commit for commit in measured if commit and lab.checkout.tree_id(commit) == tree)
     splits: tuple[tuple[SplitName, Sequence[int]], ...] = (
         ("confirm", lab.the_plan.confirm_seeds),
+        ("confirm", apart.get("seeds", ())),
         ("search", lab.target.seeds.search),
     )
     for split, seeds in splits:
         theirs = lab.journal.runs(lab.checkout.base, seeds, split)
         for commit in same:
             mine = lab.journal.runs(commit, seeds, split)
-            if len(mine) < len(seeds) or len(theirs) < len(seeds) or any(r.score is None for r in (*mine, *theirs)):
+            if not seeds or len(mine) < len(seeds) or len(theirs) < len(seeds):
+                continue
+            if any(run.score is None for run in (*mine, *theirs)):
                 continue
             gain = difference(mine, theirs, lab.target.metric.direction)
             if gain.mean is not None and gain.low is not None and gain.high is not None:
