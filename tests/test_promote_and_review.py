@@ -13,8 +13,6 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from branchlab.evals.claim import Claim, parse_claim, to_trailers
-from branchlab.evals.compare import compare
-from branchlab.evals.ledger import Ledger
 
 from .project import FIX, PREDICT, git, make_project, write_answers
 
@@ -117,11 +115,10 @@ def test_every_promoted_commit_claims_what_the_ledger_holds_and_nothing_else(fin
     )
     alone = claim_of(finished, of_title(finished, "use-both")).effect
     assert alone
-    assert (alone.split, alone.seeds) == ("search", (0, 1))
-    ledger = Ledger.open(f"sqlite:///{finished / '.branchlab' / 'ledger.db'}")
-    gains = {edit.title: edit.gain for edit in compare(ledger, data["run"]["id"]).edits}
-    ledger.close()
-    assert alone.mean == pytest.approx(gains["Use both coordinates"].mean, rel=1e-5)
+    assert (alone.split, alone.seeds) == ("confirm", whole.seeds)
+    shares = data["comparison"]["attribution"]["edits"]
+    assert [share["title"] for share in shares] == ["Use both coordinates", "Branchlab-Effect: +9"]
+    assert alone.mean == pytest.approx(shares[0]["alone"]["mean"], rel=1e-5)
 
 
 def test_the_ledger_knows_the_measured_and_the_promoted_commit(finished: Path) -> None:
