@@ -3,7 +3,7 @@
 import shutil
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,11 @@ from typing import Any
 from ..evals.judge import Judge
 from ..evals.noise import Noise, noise_of
 from ..evals.rungs import estimated_full, evidence_of, short_score, taken_over
-from ..evals.trial import Arm, ProposalRecord, Score, Trial
+from ..evals.trial import Arm, Phase, ProposalRecord, Score, Trial
 from ..evals.tuners import Tuner, make_tuner
 from ..sandbox.runner import Runner
 from ..targets.checkout import Checkout
+from ..targets.errors import BudgetError
 from ..targets.target import Target
 from ..targets.tunable import Tunable
 from .code_map import CodeMap
@@ -141,19 +142,34 @@ class Lab:
 
     @property
     def the_plan(self) -> Plan:
-        """The plan, made again from the ledger when this process did not make it."""
+        """How the budget is divided, by what runs of the untouched code have cost so far: a function of the ledger."""
         if self.plan is None:
-            self.plan = self._make_plan()
+            try:
+                self.plan = self._make_plan(("calibrate", "again", "search"))
+            except BudgetError:  # runs became slower: what was begun on a plan that could be paid for is ended on it
+                self.plan = self._make_plan(("calibrate", "again"))
         return self.plan
+
+    @property
+    def confirm_seeds(self) -> tuple[int, ...]:
+        """The plan's, until the confirmation begins and writes down its own."""
+        written = self.journal.ledger.run(self.run_id).settings.get("acceptance")
+        return tuple(written["planned"]) if written else self.the_plan.confirm_seeds
+
+    @property
+    def spent_seconds(self) -> float:
+        """Device seconds of everything that has run."""
+        return sum(trial.device_seconds for trial in self.journal.trials() if trial.taken_from is None)
 
     @property
     def scale_seeds(self) -> tuple[int, ...]:
         """Of the plan: seeds of the confirm split on which the winners run once more, longer; empty without room."""
         return self._scale_seeds if self.the_plan else ()
 
-    def _make_plan(self) -> Plan:
+    def _make_plan(self, phases: Collection[Phase]) -> Plan:
+        untouched = [t for arm in ("baseline", "rerun") for t in self.journal.trials(arm) if t.phase in phases]
+        spent, seeds, rungs = self.calibration_seconds, self.target.seeds, rung_seconds(untouched)
         trials = self.journal.trials("baseline", "calibrate")
-        spent, seeds, rungs = self.calibration_seconds, self.target.seeds, rung_seconds(trials)
         # Of the guards' commands: each candidate that would be kept pays for them as well.
         commands = sum(t.device_seconds - sum(r.device_seconds for r in (*t.ladder, *t.runs)) for t in trials)
         total = self.options.budget_seconds * self.options.jobs

@@ -1,6 +1,7 @@
 """What rungs cost, and what of the budget is kept for the scale-up: pure functions over what the ledger holds."""
 
 from collections.abc import Callable, Sequence
+from statistics import median
 
 from ..evals.scaling import SCALED_ARMS
 from ..evals.trial import Arm, Trial
@@ -13,11 +14,14 @@ SCALE_UP_SEEDS = (3, 2)
 
 
 def rung_seconds(trials: Sequence[Trial]) -> dict[str, float]:
-    """Device seconds of one run at each rung, as means over these trials' runs; `full` is there when anything ran."""
+    """Device seconds of one run at each rung, as medians over these trials' runs; `full` is there when anything ran.
+
+    The first run of all also starts what the others find started.
+    """
     seconds: dict[str, list[float]] = {}
     for run in (run for trial in trials for run in (*trial.ladder, *trial.runs)):
         seconds.setdefault(run.rung, []).append(run.device_seconds)
-    return {rung: sum(values) / len(values) for rung, values in seconds.items()}
+    return {rung: median(values) for rung, values in seconds.items()}
 
 
 def with_scale_up(

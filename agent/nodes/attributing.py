@@ -87,11 +87,11 @@ def _variant(lab: Lab, units: Sequence[ProposalRecord], part: frozenset[int]) ->
 
 def _seeds(lab: Lab, winner: str, variants: int) -> tuple[list[int], str]:
     """The first confirmation seeds for which there is budget left, the sealed split's part put aside."""
-    confirm = list(lab.the_plan.confirm_seeds)
+    confirm = list(lab.confirm_seeds)
     if not variants:
         return confirm, ""
     plan = lab.the_plan
-    spent = sum(t.device_seconds for t in lab.journal.trials() if t.taken_from is None)
+    spent = lab.spent_seconds
     sealed = SEALED_PART * (len(lab.options.arms) + 1) * len(confirm) * plan.run_seconds
     runs = lab.journal.runs(winner, confirm, "confirm")
     each = max(plan.run_seconds, sum(run.device_seconds for run in runs) / max(1, len(runs)))

@@ -1,6 +1,6 @@
 """After the search: fresh seeds decide, the sealed split is opened once, branches and report are handed over."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 
 from ...evals.compare import compare
@@ -11,6 +11,7 @@ from ...evals.trial import Arm, Phase
 from ..attempt import SPLIT_OF, Attempt, perform
 from ..events import Note, PhaseChanged, RunFinished
 from ..lab import Lab
+from ..policy import affordable_seeds
 from .arms import winner_commit
 from .promoting import promote
 from .state import IDLE, State
@@ -26,10 +27,12 @@ def confirm(lab: Lab, _state: State) -> State:
     lab.say(PhaseChanged("confirming"))
     ledger = lab.journal.ledger
     if "acceptance" not in ledger.run(lab.run_id).settings:
-        family = family_of(
-            {str(arm): commit for arm, commit in _winners(lab).items()}, lab.checkout.base, lab.the_plan.confirm_seeds
-        )
-        ledger.update_settings(lab.run_id, acceptance=family)
+        winners, plan = {str(arm): commit for arm, commit in _winners(lab).items()}, lab.the_plan
+        seeds = affordable_seeds(plan, lab.target.seeds.confirm, lab.spent_seconds, len(set(winners.values())))
+        family = family_of(winners, lab.checkout.base, seeds)
+        ledger.update_settings(lab.run_id, acceptance=family, plan=asdict(replace(plan, confirm_seeds=seeds)))
+        if len(seeds) > len(plan.confirm_seeds):
+            lab.say(Note(f"the search left budget unused: {len(seeds)} fresh seeds"))
     _all_arms(lab, "confirm")
     return IDLE
 
@@ -79,9 +82,7 @@ def _attempts(lab: Lab, phase: Phase) -> list[Attempt]:
     """One attempt a seed and arm, seeds outermost: all arms meet the same minutes. Sealed: of what was confirmed."""
     base, arms = lab.checkout.base, _winners(lab)
     attempts = [
-        Attempt(arm, phase, commit, base, (seed,))
-        for seed in lab.the_plan.confirm_seeds
-        for arm, commit in arms.items()
+        Attempt(arm, phase, commit, base, (seed,)) for seed in lab.confirm_seeds for arm, commit in arms.items()
     ]
     if phase != "sealed":
         return attempts
@@ -129,5 +130,4 @@ def _wait_all(lab: Lab) -> None:
 
 def _overspent(lab: Lab) -> bool:
     """Whether all that has run so far took more than the whole budget, and some: the plan is made from few runs."""
-    spent = sum(t.device_seconds for t in lab.journal.trials() if t.taken_from is None)
-    return spent > OVERRUN * lab.the_plan.total
+    return lab.spent_seconds > OVERRUN * lab.the_plan.total

@@ -139,7 +139,7 @@ def _effect(lab: Lab, tree: str) -> Effect | None:
     measured = {row.commit for row in lab.journal.proposals()} | {one["commit"] for one in apart.get("variants", ())}
     same = sorted(commit for commit in measured if commit and lab.checkout.tree_id(commit) == tree)
     splits: tuple[tuple[SplitName, Sequence[int]], ...] = (
-        ("confirm", lab.the_plan.confirm_seeds),
+        ("confirm", lab.confirm_seeds),
         ("confirm", apart.get("seeds", ())),
         ("search", lab.target.seeds.search),
     )

@@ -35,6 +35,8 @@ def judge(lab: Lab, state: State) -> State:
     if trial is None:  # a stop fell between the wait and its row: the orphan is run again
         return State(proposal="", finished="")
     tell(lab, trial)
+    if trial.arm == "rerun":
+        lab.plan = None  # one run more says what runs cost
     names = {row.id: row for row in lab.journal.proposals()}
     top = winner(lab, trial.arm)
     lab.say(

@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from branchlab.agent.policy import SEARCH_ARMS, Plan, best, hopeless, make_plan, mean_score, next_arm
+from branchlab.agent.policy import (
+    SEALED_PART,
+    SEARCH_ARMS,
+    Plan,
+    affordable_seeds,
+    best,
+    hopeless,
+    make_plan,
+    mean_score,
+    next_arm,
+)
 from branchlab.evals.trial import Arm, Decision, Run, Score, Trial
 from branchlab.targets.errors import BudgetError
 
@@ -75,3 +85,18 @@ def test_a_missing_score_is_no_mean() -> None:
 )  # fmt: skip
 def test_hopeless_is_three_spreads_below(first: float, direction: str, expected: bool) -> None:
     assert hopeless(first, 0.9, 0.01, direction) is expected
+
+
+@given(spent=st.floats(0, 1000), planned=st.integers(2, 6), contenders=st.integers(1, 5), seconds=st.floats(0.1, 30.0))
+def test_what_the_search_left_goes_into_more_fresh_seeds(
+    spent: float, planned: int, contenders: int, seconds: float
+) -> None:
+    plan = Plan(1000.0, 100.0, CONFIRM[:planned], seconds, seconds)
+    seeds = affordable_seeds(plan, CONFIRM, spent, contenders)
+    assert seeds[:planned] == plan.confirm_seeds
+    assert seeds == CONFIRM[: len(seeds)]
+    cost = (1 + SEALED_PART) * contenders * seconds
+    if len(seeds) > planned:
+        assert spent + len(seeds) * cost <= plan.total
+    if len(seeds) < len(CONFIRM):
+        assert spent + (len(seeds) + 1) * cost > 0.9 * plan.total - 1e-6
