@@ -90,9 +90,7 @@ def _seeds(lab: Lab, winner: str, variants: int) -> tuple[list[int], str]:
     confirm = list(lab.confirm_seeds)
     if not variants:
         return confirm, ""
-    plan = lab.the_plan
-    spent = lab.spent_seconds
-    sealed = SEALED_PART * (len(lab.options.arms) + 1) * len(confirm) * plan.run_seconds
+    plan, spent, sealed = lab.the_plan, lab.spent_seconds, _sealed_seconds(lab)
     runs = lab.journal.runs(winner, confirm, "confirm")
     each = max(plan.run_seconds, sum(run.device_seconds for run in runs) / max(1, len(runs)))
     affordable = int(max(0.0, plan.total - spent - sealed) // (variants * each))
@@ -101,4 +99,16 @@ def _seeds(lab: Lab, winner: str, variants: int) -> tuple[list[int], str]:
     if affordable >= FEWEST_SEEDS:
         return confirm[:affordable], f"the budget was enough for {affordable} of {len(confirm)} seeds"
     needed = (FEWEST_SEEDS * variants * each) + spent + sealed - plan.total
-    return [], f"not measured: {needed:.0f} more device seconds would have been needed"
+    return [], f"{needed:.0f} more device seconds would have been needed"
+
+
+def _sealed_seconds(lab: Lab) -> float:
+    """What the sealed split will take: the confirmed models predict and are scored once more, and nothing is trained."""
+    if lab.target.splits is None:
+        return 0.0
+    commits = {lab.checkout.base, *(winner_commit(lab, arm) for arm in lab.options.arms)}
+    runs = [run for commit in commits for run in lab.journal.runs(commit, lab.confirm_seeds, "confirm")]
+    return sum(
+        SEALED_PART * run.device_seconds if run.train_seconds is None else run.device_seconds - run.train_seconds
+        for run in runs
+    )
