@@ -74,7 +74,7 @@ class Toy:
         self._write_data(folder / "data")
         (folder / "target.toml").write_text(
             f'name = "toy"\ndata = "data/train.json"\neditable = ["train.py", "predict.py"]\n{steps}\n'
-            f'[metric]\nname = "accuracy"\ndirection = "maximize"\n{metric}\n[limits]\ntimeout = 20\ndisk_mb = 64\n'
+            f'[metric]\nname = "accuracy"\ndirection = "maximize"\n{metric}\n[limits]\ntimeout = 120\ndisk_mb = 64\n'
         )
         self.target: Target = read_target(folder / "target.toml")
         self.runner = runner or Unconfined()
