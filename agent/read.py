@@ -43,8 +43,8 @@ def read_code(
             by_ast[file] = found
     facts = {file: by_ast[file] for file in blobs if file in by_ast}
     modules = Modules(facts)
-    shares, reached = relevance(facts, entry, modules)
-    near, far = _near(shares, sources, cst_bytes)
+    relevant = relevance(facts, entry, modules)
+    near, far = _near(relevant.shares, sources, cst_bytes)
     unread += [Unread(file, f"facts by ast only: beyond the {cst_bytes:,} bytes read for editing") for file in far]
     parsed: list[str] = []
     for file, found in index.facts("cst", {file: blobs[file] for file in near}, sources):
@@ -63,8 +63,9 @@ def read_code(
         prompts,
         tuple(sorted(unread, key=lambda one: one.file)),
         tuple(sorted(parsed)),
-        shares,
-        reached,
+        relevant.shares,
+        relevant.entry,
+        relevant.reached,
         index.notes,
     )
 

@@ -7,9 +7,11 @@ of them.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from .facts import FileFacts
 from .imports import Modules, closure
+from .roles import is_test
 
 MAX_DEFINERS = 5
 DAMPING = 0.85
@@ -18,19 +20,36 @@ ROUNDS = 30
 Weights = Mapping[str, Mapping[str, float]]
 
 
-def relevance(
-    facts: Mapping[str, FileFacts], entry: Sequence[str], modules: Modules
-) -> tuple[dict[str, float], tuple[str, ...]]:
-    """The share of each file, most relevant first, and the files that `entry` reaches by imports, in that order.
+@dataclass(frozen=True, slots=True)
+class Relevance:
+    entry: tuple[str, ...]
+    """Where reading starts."""
+    reached: tuple[str, ...]
+    """What is imported from there, most relevant first, the entry files included."""
+    shares: dict[str, float]
+    """Of every file, most relevant first: the entry files, what they reach, the rest. They add up to 1."""
 
-    Without entry points the scripts are; without scripts every file is one, and none is reached. Shares add up to 1. What the entry points reach comes first.
-    """
-    start = [file for file in entry if file in facts] or [file for file, one in facts.items() if one.is_script]
+
+def relevance(facts: Mapping[str, FileFacts], entry: Sequence[str], modules: Modules) -> Relevance:
+    """How much each file matters for `entry`; without entry points for the scripts, without those for what nobody imports."""
+    start = [file for file in entry if file in facts] or _scripts(facts, modules)
     reached = set(closure(start, {file: one.imports for file, one in facts.items()}, modules))
     shares = page_rank(edges(facts, modules), list(facts), start)
     first = set(start)
-    order = sorted(facts, key=lambda file: (file not in reached, file not in first, -shares[file], file))
-    return {file: shares[file] for file in order}, tuple(file for file in order if file in reached)
+    order = sorted(facts, key=lambda file: (file not in first, file not in reached, -shares[file], file))
+    return Relevance(
+        tuple(start), tuple(file for file in order if file in reached), {file: shares[file] for file in order}
+    )
+
+
+def _scripts(facts: Mapping[str, FileFacts], modules: Modules) -> list[str]:
+    scripts = [file for file, one in facts.items() if one.is_script]
+    if not scripts:
+        used = {
+            file for one in facts.values() for i in one.imports for file in modules.reached_by(i) if file != one.file
+        }
+        scripts = [file for file in facts if file not in used]
+    return [file for file in scripts if not is_test(file)] or scripts
 
 
 def edges(facts: Mapping[str, FileFacts], modules: Modules) -> Weights:
