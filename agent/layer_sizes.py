@@ -22,8 +22,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "GroupNorm": ("num_groups", "num_channels", "eps", "affine"),
     **{f"BatchNorm{n}d": ("num_features", "eps", "momentum", "affine") for n in (1, 2, 3)},
     **{f"InstanceNorm{n}d": ("num_features", "eps", "momentum", "affine") for n in (1, 2, 3)},
-    **{name: ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional")
-       for name in ("RNN", "GRU", "LSTM")},
+    **dict.fromkeys(("RNN", "GRU", "LSTM"), ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional")),
     "MultiheadAttention": ("embed_dim", "num_heads", "dropout", "bias"),
     "TransformerEncoderLayer": ("d_model", "nhead", "dim_feedforward"),
     "PReLU": ("num_parameters",),

@@ -36,7 +36,9 @@ def analyse(level: Level, data: bytes) -> bytes:
 
 
 def pack(found: Record | str) -> bytes:
-    return zlib.compress(Record.dump(found) if isinstance(found, Record) else b"!" + found.encode("utf-8", "replace"), 1)
+    return zlib.compress(
+        Record.dump(found) if isinstance(found, Record) else b"!" + found.encode("utf-8", "replace"), 1
+    )
 
 
 def unpack(packed: bytes) -> Record | str:
