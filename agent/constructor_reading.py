@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .constructors import Names, assigned, bound, constructor, defaults, items_of, last, starred, used, written
+from .layer_parts import is_whole, repeated, summed, with_part
 from .layer_sizes import PARAMETERS, WITHOUT, named_arguments, parameter_count, product, shape_text
 from .model_tree import Layer
 from .static_values import Unknown, unknown, value_of
@@ -141,7 +142,7 @@ class Reading:
         return {name: Unknown(name) for name in defaults(inherited)}
 
     def _assign(self, target: ast.expr, value: ast.expr) -> None:
-        if isinstance(target, ast.Attribute) and target.attr == "weight":
+        if isinstance(target, ast.Attribute) and target.attr == "weight" and isinstance(target.value, ast.Attribute):
             self._tie(target.value, value)
             return
         place = ast.unparse(target)
@@ -207,7 +208,7 @@ class Reading:
         told = f"weight of {ast.unparse(other).removeprefix('self.')}"
         path = ast.unparse(one).removeprefix("self.").split(".")
         tied = replace(first, parameters=left, at_least=left, arguments=told)
-        self.parts[path[0]] = _with_part(self.parts[path[0]], path[1:], tied)
+        self.parts[path[0]] = with_part(self.parts[path[0]], path[1:], tied)
 
     def _part(self, node: ast.expr) -> Layer | None:
         """The part that `self.a` or `self.a.b` means."""
@@ -254,7 +255,7 @@ class Reading:
         place = ast.unparse(owner)
         kept = self.parts.get(place.removeprefix("self."))
         if kept is not None:
-            self.parts[kept.name] = summed(kept, (*kept.parts, *layers), whole and _is_whole(kept))
+            self.parts[kept.name] = summed(kept, (*kept.parts, *layers), whole and is_whole(kept))
         elif layers or place in self._lists:
             self._lists.setdefault(place, []).extend(layers)
             self.complete &= whole
@@ -287,11 +288,11 @@ class Reading:
         times = len(items) if items is not None else None
         for name, part in self.parts.items():
             start = before.get(name, len(part.parts))
-            more = _repeated(part.parts[start:], times)
+            more = repeated(part.parts[start:], times)
             if name in known and more:
-                self.parts[name] = summed(part, (*part.parts[:start], *more), _is_whole(part))
+                self.parts[name] = summed(part, (*part.parts[:start], *more), is_whole(part))
         for name, found in self._lists.items():
-            found[lists.get(name, 0) :] = _repeated(found[lists.get(name, 0) :], times)
+            found[lists.get(name, 0) :] = repeated(found[lists.get(name, 0) :], times)
         self._forget(changing)
 
     def _forget(self, places: Iterable[str]) -> None:
@@ -339,7 +340,7 @@ class Reading:
         else:
             self._forget([target])
             some, whole = self._item(item, name)
-            found = _repeated(some, len(items) if items is not None else None)
+            found = repeated(some, len(items) if items is not None else None)
         self.names = around
         return found, whole
 
@@ -366,51 +367,6 @@ class Reading:
             count = None
         text = " × ".join(str(side) for side in shape) if isinstance(shape, tuple) else ""
         return replace(here, shape=text, parameters=count, at_least=count or 0)
-
-
-def summed(layer: Layer, parts: Iterable[Layer], complete: bool) -> Layer:
-    """`layer` with these parts, its weights theirs; equal parts that follow each other are one, several times."""
-    found: list[Layer] = []
-    for part in parts:
-        if found and _alike(found[-1]) == _alike(part) and found[-1].times is not None and part.times is not None:
-            found[-1] = replace(found[-1], times=found[-1].times + part.times)
-        else:
-            found.append(part)
-    known = complete and all(part.parameters is not None and part.times is not None for part in found)
-    least = sum(part.at_least * (part.times or 0) for part in found)
-    return replace(layer, parts=tuple(found), parameters=least if known else None, at_least=least)
-
-
-def _with_part(layer: Layer, path: Sequence[str], new: Layer) -> Layer:
-    """`layer` with the part at `path` exchanged."""
-    if not path:
-        return new
-    parts = [_with_part(part, path[1:], new) if part.name == path[0] else part for part in layer.parts]
-    return summed(layer, parts, _is_whole(layer))
-
-
-def _alike(layer: Layer) -> tuple[object, ...]:
-    plain = layer.name == "" or layer.name.isdigit()
-    return (
-        layer.kind,
-        layer.shape,
-        layer.arguments,
-        layer.parameters,
-        layer.parts,
-        layer.at_least,
-        plain or layer.name,
-    )
-
-
-def _is_whole(layer: Layer) -> bool:
-    """Whether all that a container holds so far could be told, whatever its sizes."""
-    return layer.parameters is not None or any(part.parameters is None or part.times is None for part in layer.parts)
-
-
-def _repeated(layers: Iterable[Layer], times: int | None) -> list[Layer]:
-    return [
-        replace(one, times=times * one.times if times is not None and one.times is not None else None) for one in layers
-    ]
 
 
 def _pairs(node: ast.expr) -> Iterator[tuple[str, ast.expr]]:

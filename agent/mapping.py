@@ -1,10 +1,8 @@
 """`branchlab map`: what was understood of a target's code, or of the code in any folder."""
 
-import json
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import click
 
 from ..targets.checkout import Checkout
 from ..targets.errors import UsageError
@@ -16,7 +14,7 @@ from .bare_target import bare_target
 from .code_map import CodeMap
 from .folder import read_folder
 from .index import NAME, FactIndex
-from .map_data import map_json
+from .map_data import write_json
 from .map_view import render_map
 from .proposers.defects import Finding, find_defects
 from .read import read_code
@@ -39,7 +37,7 @@ def show_map(ref: str, home: Path, *, as_json: bool) -> None:
     """Prints the map of a target's base commit, or of a folder's or a bare repository's code."""
     mapped = map_of(ref, home)
     if as_json:
-        click.echo(json.dumps(map_json(mapped.code, mapped.tunables, mapped.findings, mapped.audited)))
+        write_json(sys.stdout, mapped.code, mapped.tunables, mapped.findings, mapped.audited)
         return
     from rich.console import Console
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from functools import lru_cache
 
 from .code_map import CodeMap, Import, Symbol
-from .constructor_reading import CONTAINERS, NAMESPACES, Reading, summed
+from .constructor_reading import CONTAINERS, NAMESPACES, Reading
 from .constructors import Names, bound, constructor, defaults, last, option, root, starred
 from .imports import Modules
+from .layer_parts import summed
 from .model_tree import Layer
 from .readable import UnreadableError, parse
 from .roles import is_test

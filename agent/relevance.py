@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .facts import FileFacts
 from .imports import Modules, closure
-from .roles import is_test
+from .roles import is_test, trains
 
 MAX_DEFINERS = 5
 DAMPING = 0.85
@@ -43,7 +43,10 @@ def relevance(facts: Mapping[str, FileFacts], entry: Sequence[str], modules: Mod
 
 
 def _scripts(facts: Mapping[str, FileFacts], modules: Modules) -> list[str]:
-    scripts = [file for file, one in facts.items() if one.is_script]
+    """Files with a main guard or a training loop outside functions, else what nobody imports; tests last."""
+    scripts = [
+        file for file, one in facts.items() if one.is_script or trains(call for call in one.calls if not call.caller)
+    ]
     if not scripts:
         used = {
             file for one in facts.values() for i in one.imports for file in modules.reached_by(i) if file != one.file
