@@ -139,10 +139,6 @@ class Checkout:
             sizes = self._objects.sizes(entry.sha for entry in entries.values())
             return {path: sizes[entry.sha] for path, entry in entries.items()}
 
-    def blobs(self, commit: str) -> Mapping[str, str]:
-        """The id of the content of every regular file of a commit, by path: equal ids, equal bytes."""
-        return {path: entry.sha for path, entry in self._entries(commit).items() if _regular(entry)}
-
     def links(self, commit: str) -> tuple[str, ...]:
         """Symbolic links of a commit, which no tree made from it holds."""
         return tuple(path for path, entry in self._entries(commit).items() if entry.mode == LINK)
