@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from .facts import MAX_VALUE, FileFacts, Record, short
 from .readable import FIELDS, LEAVES, MAX_DEPTH, UnreadableError
@@ -31,7 +32,7 @@ class _Reader:
         self.scope = ""
         self.constant = ""
         self.found = Record()
-        self._readers: dict[type[ast.AST], Callable[[ast.AST, int], bool]] = {
+        self._readers: dict[type[ast.AST], Callable[[Any, int], bool]] = {
             ast.ClassDef: self._class,
             ast.FunctionDef: self._function,
             ast.AsyncFunctionDef: self._function,
@@ -39,7 +40,7 @@ class _Reader:
             ast.ImportFrom: self._import_from,
             ast.Call: self._call,
             ast.JoinedStr: self._joined,
-        }  # type: ignore[dict-item]
+        }
 
     def module(self, tree: ast.Module) -> None:
         for statement in _without_docstring(tree.body):
@@ -52,9 +53,9 @@ class _Reader:
         if depth >= MAX_DEPTH - 1:
             raise UnreadableError(f"nested more than {MAX_DEPTH} levels deep")
         kind = node.__class__
-        if kind is ast.Constant:
-            if node.value.__class__ is str and len(node.value) >= MIN_TEXT:  # type: ignore[attr-defined]
-                self._text(node, node.value, [])  # type: ignore[attr-defined]
+        if isinstance(node, ast.Constant):
+            if node.value.__class__ is str and len(node.value) >= MIN_TEXT:
+                self._text(node, node.value, [])
             return
         reader = self._readers.get(kind)
         if reader is not None and reader(node, depth):

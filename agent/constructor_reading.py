@@ -380,8 +380,8 @@ def _pairs(node: ast.expr) -> Iterator[tuple[str, ast.expr]]:
         case ast.Call(func=ast.Name(id="OrderedDict"), args=[ast.List(elts=rows)]):
             for row in rows:
                 match row:
-                    case ast.Tuple(elts=[ast.Constant(value=key), value]):
-                        yield str(key), value
+                    case ast.Tuple(elts=[ast.Constant(value=name), value]):
+                        yield str(name), value
                     case _:
                         yield "", row
 

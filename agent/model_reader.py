@@ -123,8 +123,8 @@ class ModelReader:
         for node in module.body if module else ():
             if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
                 names[node.targets[0].id] = value_of(node.value, names)
-        for node in ast.walk(module) if module else ():
-            if isinstance(node, ast.Call) and last(node.func) == "add_argument" and (given := option(node)):
+        for call in ast.walk(module) if module else ():
+            if isinstance(call, ast.Call) and last(call.func) == "add_argument" and (given := option(call)):
                 names |= {f"{holder}.{given[0]}": given[1] for holder in NAMESPACES}
         return names
 

@@ -65,7 +65,7 @@ def test_torch_counts_the_same(body: str) -> None:
     torch = pytest.importorskip("torch")
     space: dict[str, type] = {}
     lines = "".join(f"        {line}\n" for line in ["super().__init__()", *body.split("\n")])
-    exec(f"{HEAD}class Net(nn.Module):\n    def __init__(self):\n{lines}", space)
+    exec(f"{HEAD}class Net(nn.Module):\n    def __init__(self):\n{lines}", space)  # noqa: S102
     made = space["Net"]()
     assert isinstance(made, torch.nn.Module)
     assert sum(p.numel() for p in made.parameters()) == COUNTED[body]
@@ -148,14 +148,19 @@ def test_models_are_made_of_models_bases_and_methods() -> None:
 
 
 def test_a_class_of_the_repository_with_a_name_of_torch_is_not_torchs() -> None:
-    other = {"layers": HEAD + "class Linear(nn.Module):\n    def __init__(self, a, b):\n        self.w = nn.Parameter(torch.ones(a))\n"}
+    other = {
+        "layers": HEAD
+        + "class Linear(nn.Module):\n    def __init__(self, a, b):\n        self.w = nn.Parameter(torch.ones(a))\n"
+    }
     assert net("self.a = nn.Linear(3, 4)", **other).parameters == 16
     rest = "class Net(nn.Module):\n    def __init__(self):\n        self.a = Linear(3, 4)\n"
     assert trees(head="from layers import Linear\n" + HEAD, rest=rest, **other)["Net"].parameters == 3
 
 
 def test_models_that_hold_each_other_end() -> None:
-    rest = "".join(f"class {a}(nn.Module):\n    def __init__(self):\n        self.x = {b}()\n\n\n" for a, b in ("AB", "BA"))
+    rest = "".join(
+        f"class {a}(nn.Module):\n    def __init__(self):\n        self.x = {b}()\n\n\n" for a, b in ("AB", "BA")
+    )
     assert all(tree.parameters is None for tree in trees(rest=rest).values())
     assert trees(rest=rest)
 

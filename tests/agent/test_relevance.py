@@ -20,7 +20,9 @@ def ranked(entry: list[str], **files: str) -> Relevance:
 
 
 def test_the_entry_comes_first_then_what_it_reaches_then_the_rest() -> None:
-    found = ranked(["train.py"], train="import model", model="import layers", layers="", aaa="import layers\nimport model")
+    found = ranked(
+        ["train.py"], train="import model", model="import layers", layers="", aaa="import layers\nimport model"
+    )
     assert list(found.shares) == ["train.py", "model.py", "layers.py", "aaa.py"]
     assert found.reached == ("train.py", "model.py", "layers.py")
     assert found.shares["aaa.py"] == 0

@@ -138,7 +138,10 @@ def test_without_a_place_to_write_facts_are_read_all_the_same(tmp_path: Path) ->
         assert "not kept" in index.notes[0]
 
 
-MANY = {f"m{n}.py": f"from a import b{n}\n\n\ndef f{n}(x=[{n}]):\n    return b{n}(x, y='{n}')\n".encode() for n in range(260)}
+MANY = {
+    f"m{n}.py": f"from a import b{n}\n\n\ndef f{n}(x=[{n}]):\n    return b{n}(x, y='{n}')\n".encode()
+    for n in range(260)
+}
 
 
 def test_two_processes_find_what_one_finds() -> None:
@@ -146,7 +149,9 @@ def test_two_processes_find_what_one_finds() -> None:
         assert facts(two, MANY) == facts(one, MANY)
 
 
-@pytest.mark.parametrize("program", ["pass", "import sys; sys.stdin.buffer.read(3); print('x' * 100)", "import os; os.abort()"])
+@pytest.mark.parametrize(
+    "program", ["pass", "import sys; sys.stdin.buffer.read(3); print('x' * 100)", "import os; os.abort()"]
+)
 def test_a_second_process_that_fails_costs_nothing_but_time(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     with FactIndex(processes=1) as one:
         wanted = facts(one, MANY)
