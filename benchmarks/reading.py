@@ -9,7 +9,8 @@ the same files in the same run: parsing everything with libcst, as far as a samp
 
 The map is of the 24,000 most relevant lines from one entry script: index warm, libcst on those lines from nothing, relevance,
 roles, tunables, model trees, findings, JSON. Last line on stdout: one JSON object. --quick takes smaller samples for
-libcst; what is measured of branchlab is the same.
+libcst; what is measured of branchlab is the same. peak_rss_mb is the most that branchlab's process held, peak_family_mb the
+most that it and its children held at one time, memory they share counted twice.
 """
 
 import argparse
@@ -60,10 +61,10 @@ def spent(into: dict[str, float], name: str) -> Iterator[None]:
 
 
 class Memory:
-    """The most memory this process and its children held at one time, in MB; looked at forty times a second."""
+    """The most memory this process and its children held at one time, in MB; looked at five times a second."""
 
     def __init__(self) -> None:
-        self.peak = 0.0
+        self.peak = self.own = 0.0
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -74,11 +75,12 @@ class Memory:
     def __exit__(self, *_: object) -> None:
         self._end.set()
         self._thread.join()
-        # The process's own peak is known exactly; together with a child it is only sampled.
-        self.peak = max(self.peak, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        # The process's own peak is known exactly; together with its children it is only sampled.
+        self.own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        self.peak = max(self.peak, self.own)
 
     def _watch(self) -> None:
-        while not self._end.wait(0.025):
+        while not self._end.wait(0.2):
             family = [os.getpid(), *_children(os.getpid())]
             self.peak = max(self.peak, sum(_resident(pid) for pid in family))
 
@@ -271,7 +273,15 @@ def main() -> None:
         libcst_cost({file: data for file, data in files.items() if data}, options.quick, found)
         ruff_cost(source, found)
     result: dict[str, float] = {"files": len(files), "lines": sum(data.count(b"\n") for data in files.values())}
-    result |= found | facts | {"peak_rss_mb": round(memory.peak, 1), "cores": len(os.sched_getaffinity(0))}
+    result |= (
+        found
+        | facts
+        | {
+            "peak_rss_mb": round(memory.own, 1),
+            "peak_family_mb": round(memory.peak, 1),
+            "cores": len(os.sched_getaffinity(0)),
+        }
+    )
     print(json.dumps(result))
 
 

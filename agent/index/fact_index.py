@@ -73,7 +73,9 @@ class FactIndex:
         paths: dict[str, list[str]] = {}
         for path, blob in files.items():
             paths.setdefault(blob, []).append(path)
-        self.update(level, paths, lambda blob: contents[paths[blob][0]])
+        # The second process takes from the end: the small ones, so that only one of the two ever holds a huge tree.
+        by_size = sorted(paths, key=lambda blob: len(contents[paths[blob][0]]), reverse=True)
+        self.update(level, by_size, lambda blob: contents[paths[blob][0]])
         yield from self._placed(level, paths)
         if lost := {blob: at for blob, at in paths.items() if at}:  # damaged, or gone between the two questions
             rows = analyse_all(level, list(lost), lambda blob: contents[lost[blob][0]], 1)
