@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from .code_map import Call, Role, Symbol
 from .facts import FileFacts
@@ -148,10 +149,16 @@ def trains(calls: Iterable[Call]) -> bool:
 def _makes_model(symbol: Symbol, name: set[str], file: str, models: frozenset[str], calls: Sequence[Call]) -> bool:
     if not name & {"model", "models", "net", "network", "classifier", "regressor", "estimator", "pipeline"}:
         return False
-    classes = {key.partition("::")[2] for key in models}
     return any(
-        call.callee.rpartition(".")[2] in classes or call.callee in MODEL_CALLS or _is_estimator(call) for call in calls
+        call.callee.rpartition(".")[2] in _class_names(models) or call.callee in MODEL_CALLS or _is_estimator(call)
+        for call in calls
     )
+
+
+@lru_cache(maxsize=4)
+def _class_names(models: frozenset[str]) -> frozenset[str]:
+    """Names without their files; asked for every function of a repository, and the same for all of them."""
+    return frozenset(key.partition("::")[2] for key in models)
 
 
 def _is_estimator(call: Call) -> bool:

@@ -1,4 +1,4 @@
-"""Defects found by reading, each with the edits that mend it. A new detector is a file and a line in DETECTORS."""
+"""Defects found by reading, each with the edits that mend it. A new detector is a file and a line in its family's table."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,6 +8,7 @@ from ....targets.errors import OperatorError
 from ...code_map import CodeMap
 from ...operators.apply import apply_edits
 from ...proposal import Edit, Evidence, Proposal
+from . import evaluation, retrieval, structure
 from .after_loop import AfterLoop
 from .base import Detector as Detector
 from .base import Effect as Effect
@@ -42,6 +43,9 @@ _ALL: tuple[Detector, ...] = (
     OverwrittenTotal(),
     LastBatchReported(),
     SilentExcept(),
+    *structure.DETECTORS,
+    *evaluation.DETECTORS,
+    *retrieval.DETECTORS,
 )
 
 DETECTORS: dict[str, Detector] = {detector.name: detector for detector in _ALL}

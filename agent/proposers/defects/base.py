@@ -8,6 +8,8 @@ from ...proposal import Edit, Evidence
 from .program import Program
 
 Effect = Literal["score", "cost", "visibility"]
+Confidence = Literal["high", "medium", "low"]
+Action = Literal["safe", "propose", "advise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,18 @@ class Finding:
     evidence: tuple[Evidence, ...] = ()
     effect: Effect = "score"
     """What mending it can change: the metric, only the cost of a run, or only what a person gets to see."""
+    confidence: Confidence = "medium"
+    """How sure the reading is that this is a defect and not a choice: `high` when every path to the place was read,
+    `low` when a name or a convention is all there is."""
+    safe: bool = False
+    """Whether the edits keep every public name and what correct inputs give, and touch one function."""
+
+    @property
+    def action(self) -> Action:
+        """What is done about it: applied once its probe agrees, tried as a branch, or only told."""
+        if not self.edits:
+            return "advise"
+        return "safe" if self.safe else "propose"
 
 
 class Detector(Protocol):
