@@ -23,9 +23,13 @@ MEASUREMENT = SEEDS | frozenset({
     "device", "gpu", "gpus", "cuda", "cpu", "mps", "port", "host", "hostname", "address", "worker", "workers",
     "threads", "n jobs", "jobs", "processes", "rank", "local rank", "world size", "backend", "pin memory", "prefetch",
     "dtype", "precision", "amp", "fp", "bf", "compile", "deterministic", "distributed", "ddp", "nodes", "master",
+    "memory usage", "num threads",
     # guards of arithmetic
     "eps", "epsilon", "tol", "tolerance", "dryrun", "dry run", "ignore index",
     "task", "mode", "phase", "stage", "name",
+    # where a run starts from, and who watches it
+    "pretrained", "init from", "track", "tracking", "video", "videos", "capture", "upload", "push", "hub", "summary",
+    "monitor", "project", "entity", "warnings", "accelerator", "devices", "strategy", "anomaly", "partial", "strict",
 })  # fmt: skip
 """Never tuned, whatever target.toml says."""
 
@@ -34,11 +38,20 @@ SHAPE = frozenset({
     "outputs", "in features", "out features", "in channels", "out channels", "in dim", "out dim", "n features",
     "n items", "num items", "n users", "num users", "image", "img", "block size", "context", "context length",
     "seq len", "seq length", "sequence length", "max len", "max length", "max seq len", "kernel", "stride", "padding",
-    "n digits", "ndigit", "groups",
+    "n digits", "ndigit", "groups", "shape", "out shape", "in shape", "resolution", "crop",
 })  # fmt: skip
 """Set by the data or by the shape of the evaluation: tuned only when target.toml gives them a range."""
 
-EXCEPTIONS = frozenset({"min samples leaf", "min samples split", "drop path"})
+EXCEPTIONS = frozenset({
+    "min samples leaf", "min samples split", "drop path", "negative samples", "neg samples",
+    # how often a learner learns is not how often it is logged
+    "train frequency", "training frequency", "train freq", "update frequency", "update freq", "update every",
+    "update interval", "target frequency", "target network frequency", "target freq", "policy frequency", "policy freq",
+    # exploration and clipping, not guards of arithmetic; the weight of an entropy bonus, not the entropy of a seed
+    "epsilon start", "epsilon end", "epsilon decay", "eps start", "eps end", "eps decay", "initial epsilon",
+    "final epsilon", "clip eps", "clip epsilon", "entropy coef", "entropy coeff", "entropy coefficient",
+    "entropy weight", "entropy bonus", "entropy reg", "entropy beta", "entropy cost",
+})  # fmt: skip
 """Hyperparameters whose names hold one of those words."""
 
 SCOPES = frozenset(

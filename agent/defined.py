@@ -1,0 +1,57 @@
+"""From a name in one file to the class, function or constant it stands for, through imports and re-exports."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from .code_map import Import, Symbol
+from .imports import Modules
+
+MAX_HOPS = 6
+"""Re-exports followed: `from .a import *` in a package's `__init__`, and so on."""
+
+
+class Definitions:
+    """The symbols of a repository, found by the dotted names that code calls them."""
+
+    def __init__(self, symbols: Iterable[Symbol], imports: Iterable[Import], modules: Modules) -> None:
+        self._symbols = {(symbol.file, symbol.name): symbol for symbol in symbols}
+        self._imports: dict[str, list[Import]] = defaultdict(list)
+        for imported in imports:
+            self._imports[imported.file].append(imported)
+        self._modules = modules
+        self._known: dict[tuple[str, str], Symbol | None] = {}
+
+    def find(self, dotted: str, file: str) -> Symbol | None:
+        """What `dotted`, import aliases resolved, means in `file`; None when it is not of this repository."""
+        if not dotted or not dotted.replace(".", "").replace("_", "").isalnum():
+            return None
+        key = (file, dotted)
+        if key not in self._known:
+            self._known[key] = self._find(dotted, file, MAX_HOPS)
+        return self._known[key]
+
+    def _find(self, dotted: str, file: str, hops: int) -> Symbol | None:
+        if (file, dotted) in self._symbols:
+            return self._symbols[file, dotted]
+        parts = dotted.split(".")
+        for cut in range(len(parts) - 1, 0, -1):
+            if home := self._modules.file_of(".".join(parts[:cut]), file):
+                return self._inside(home, ".".join(parts[cut:]), hops)
+        star = (one for one in self._imports[file] if one.name == "*")
+        return self._re_exported(star, dotted, file, hops) if hops else None
+
+    def _inside(self, home: str, name: str, hops: int) -> Symbol | None:
+        if (home, name) in self._symbols:
+            return self._symbols[home, name]
+        head = name.partition(".")[0]
+        passed_on = (one for one in self._imports[home] if one.name and one.alias in {head, "*"})
+        return self._re_exported(passed_on, name, home, hops) if hops else None
+
+    def _re_exported(self, imports: Iterable[Import], name: str, file: str, hops: int) -> Symbol | None:
+        _, dot, rest = name.partition(".")
+        for imported in imports:
+            wanted = name if imported.name == "*" else f"{imported.name}{dot}{rest}"
+            home = self._modules.file_of(imported.module, file)
+            if home and home != file and (found := self._inside(home, wanted, hops - 1)):
+                return found
+        return None
