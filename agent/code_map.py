@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import libcst as cst
+from .trees import Trees
+
+if TYPE_CHECKING:
+    import libcst as cst
 
 Role = Literal["model", "loss", "optimizer", "data", "training_step", "evaluation", "prompt"]
 
@@ -77,16 +80,21 @@ class CodeMap:
     calls: tuple[Call, ...] = ()
     prompts: tuple[Prompt, ...] = ()
     unread: tuple[Unread, ...] = ()
-    _modules: dict[str, cst.Module] = field(default_factory=dict, repr=False, compare=False)
+    python_files: tuple[str, ...] = ()
+    """Files libcst could parse, sorted."""
+    relevance: Mapping[str, float] = field(default_factory=dict)
+    """Share of each Python file with facts, most relevant first: what the entry points reach, then the rest."""
+    reached: tuple[str, ...] = ()
+    """Files that the entry points import, themselves included, most relevant first."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of how this was read."""
+    _trees: Trees = field(default_factory=Trees, repr=False, compare=False)
 
-    def module(self, file: str) -> cst.Module:
-        """The parsed file; parsed once. KeyError for a file that is not Python or is named in `unread`."""
-        return self._modules[file]
-
-    @property
-    def python_files(self) -> tuple[str, ...]:
-        """Files libcst could parse, sorted."""
-        return tuple(sorted(self._modules))
+    def module(self, file: str) -> "cst.Module":
+        """The lossless tree of one of `python_files`; the ones asked for last are kept. KeyError for any other file."""
+        if file not in self.python_files:
+            raise KeyError(file)
+        return self._trees.of(file, lambda: self.sources[file])
 
     def symbol(self, file: str, name: str) -> Symbol | None:
         return next((s for s in self.symbols if s.file == file and s.name == name), None)

@@ -7,39 +7,30 @@ import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 from .ast_facts import MIN_TEXT
-from .code_map import Call, Import, Symbol
-from .facts import FileFacts, Text, absolute_module, short
+from .facts import MAX_VALUE, FileFacts, Record, short
 
 
 def cst_facts(file: str, module: cst.Module) -> FileFacts:
     """Symbols, imports, calls and long strings of one parsed file."""
-    reader = _Reader(file, module)
+    return cst_record(module).placed(file, "cst")
+
+
+def cst_record(module: cst.Module) -> Record:
+    """The same for a content, wherever it lies."""
+    reader = _Reader(module)
     MetadataWrapper(module, unsafe_skip_copy=True).visit(reader)
-    return FileFacts(
-        file,
-        "cst",
-        tuple(reader.symbols),
-        reader.bases,
-        tuple(reader.imports),
-        tuple(reader.calls),
-        tuple(reader.texts),
-        any(isinstance(node, cst.If) and is_main(node.test) for node in module.body),
-    ).resolved()
+    reader.found.is_script = any(isinstance(node, cst.If) and is_main(node.test) for node in module.body)
+    return reader.found
 
 
 class _Reader(cst.CSTVisitor):
     METADATA_DEPENDENCIES = (PositionProvider,)
 
-    def __init__(self, file: str, module: cst.Module) -> None:
-        self.file = file
+    def __init__(self, module: cst.Module) -> None:
         self.module = module
         self.scope: list[str] = []
         self.constant = ""
-        self.symbols: list[Symbol] = []
-        self.bases: dict[str, tuple[str, ...]] = {}
-        self.imports: list[Import] = []
-        self.calls: list[Call] = []
-        self.texts: list[Text] = []
+        self.found = Record()
 
     @property
     def here(self) -> str:
@@ -54,9 +45,9 @@ class _Reader(cst.CSTVisitor):
         for part in [*node.decorators, *node.bases, *node.keywords]:
             part.visit(self)
         name = ".".join([*self.scope, node.name.value])
-        bases = tuple(self._code(base.value) for base in node.bases if not base.star)
+        bases = [self._code(base.value) for base in node.bases if not base.star]
         self._symbol(name, "class", node, short(f"class {node.name.value}({', '.join(bases)})"))
-        self.bases[name] = bases
+        self.found.bases[name] = bases
         self._body(node.name.value, node.body)
         return False
 
@@ -83,30 +74,30 @@ class _Reader(cst.CSTVisitor):
         for alias in node.names:
             name = self._code(alias.name)
             bound = self._code(alias.asname.name) if alias.asname else name.partition(".")[0]
-            self.imports.append(Import(self.file, self._range(node).start.line, name, None, bound))
+            self.found.imports.append((self._range(node).start.line, 0, name, None, bound))
         return False
 
     def visit_ImportFrom(self, node: cst.ImportFrom) -> bool:
         line = self._range(node).start.line
-        module = absolute_module(self.file, self._code(node.module) if node.module else "", len(node.relative))
+        level, module = len(node.relative), self._code(node.module) if node.module else ""
         if isinstance(node.names, cst.ImportStar):
-            self.imports.append(Import(self.file, line, module, "*", "*"))
+            self.found.imports.append((line, level, module, "*", "*"))
             return False
         for alias in node.names:
             name = self._code(alias.name)
             bound = self._code(alias.asname.name) if alias.asname else name
-            self.imports.append(Import(self.file, line, module, name, bound))
+            self.found.imports.append((line, level, module, name, bound))
         return False
 
     def visit_Call(self, node: cst.Call) -> None:
         keywords = {
-            argument.keyword.value if argument.keyword else "**": self._code(argument.value, one_line=False)
+            argument.keyword.value if argument.keyword else "**": self._code(argument.value, one_line=False)[:MAX_VALUE]
             for argument in node.args
             if argument.keyword or argument.star == "**"
         }
         positional = sum(argument.keyword is None and argument.star != "**" for argument in node.args)
         line = self._range(node).start.line
-        self.calls.append(Call(self.file, line, self.here, self._code(node.func), positional, keywords))
+        self.found.calls.append((line, self.here, self._code(node.func), positional, keywords))
 
     def visit_SimpleString(self, node: cst.SimpleString) -> None:
         value = node.evaluated_value
@@ -147,7 +138,7 @@ class _Reader(cst.CSTVisitor):
         self, name: str, kind: Literal["class", "function", "constant"], node: cst.CSTNode, signature: str
     ) -> None:
         span = self._range(node)
-        self.symbols.append(Symbol(name, kind, self.file, span.start.line, span.end.line, signature))
+        self.found.symbols.append((name, kind, span.start.line, span.end.line, signature))
 
     def _body(self, name: str, body: cst.BaseSuite) -> None:
         self.scope.append(name)
@@ -157,7 +148,7 @@ class _Reader(cst.CSTVisitor):
 
     def _text(self, node: cst.CSTNode, text: str, fields: tuple[str, ...]) -> None:
         if len(text) >= MIN_TEXT:
-            self.texts.append(Text(self._range(node).start.line, self.here or self.constant, text, fields))
+            self.found.texts.append((self._range(node).start.line, self.here or self.constant, text, list(fields)))
 
     def _range(self, node: cst.CSTNode) -> CodeRange:
         span: CodeRange = self.get_metadata(PositionProvider, node)

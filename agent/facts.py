@@ -1,14 +1,21 @@
 """What one file says, before files are put together. Two readers fill it: `ast_facts` for any file, `cst_facts` for
 the files that may be edited. They must agree, and a test holds them to it."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, field
+from sys import intern
+from typing import Any, Literal
 
 from .code_map import Call, Import, Symbol
 
+Level = Literal["ast", "cst"]
 MAX_TEXT = 200
 """Characters kept of a signature or of a callee that is not a plain dotted name."""
+MAX_VALUE = 2_000
+"""Characters kept of the value of a keyword: calls in calls in calls would else be kept many times over."""
+_NONE: Mapping[str, str] = {}
+"""Most calls have no keywords, and a large repository has hundreds of thousands of calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +31,72 @@ class Text:
 @dataclass(frozen=True, slots=True)
 class FileFacts:
     file: str
-    source: Literal["ast", "cst"]
+    source: Level
     symbols: tuple[Symbol, ...] = ()
     bases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Class name to its bases, import aliases resolved."""
     imports: tuple[Import, ...] = ()
     calls: tuple[Call, ...] = ()
+    """Import aliases resolved in the callee: `nn.Linear` reads `torch.nn.Linear`."""
     texts: tuple[Text, ...] = ()
     is_script: bool = False
     """Has an `if __name__ == "__main__"` guard."""
 
-    def resolved(self) -> "FileFacts":
-        """The same with import aliases resolved in callees and bases: `nn.Linear` becomes `torch.nn.Linear`."""
-        aliases = aliases_of(self.imports)
-        return replace(
-            self,
-            calls=tuple(replace(call, callee=resolve(call.callee, aliases)) for call in self.calls),
-            bases={name: tuple(resolve(base, aliases) for base in bases) for name, bases in self.bases.items()},
+
+@dataclass(slots=True)
+class Record:
+    """The facts of a content, wherever it lies: plain rows that a file name turns into `FileFacts`.
+
+    Relative imports and aliases are as written, for one content may stand in two places, and the record is kept by content.
+    """
+
+    symbols: list[tuple[str, str, int, int, str]] = field(default_factory=list)
+    """Name, kind, first and last line, signature."""
+    bases: dict[str, list[str]] = field(default_factory=dict)
+    imports: list[tuple[int, int, str, str | None, str]] = field(default_factory=list)
+    """Line, leading dots, module, name (None: the module itself), local name."""
+    calls: list[tuple[int, str, str, int, Mapping[str, str]]] = field(default_factory=list)
+    """Line, caller, callee, positional arguments, keywords."""
+    texts: list[tuple[int, str, str, list[str]]] = field(default_factory=list)
+    is_script: bool = False
+
+    def dump(self) -> bytes:
+        return json.dumps([getattr(self, name) for name in self.__slots__], separators=(",", ":")).encode()
+
+    @classmethod
+    def load(cls, data: bytes) -> "Record":
+        """The record that `dump` made these bytes of. Raises: ValueError, TypeError for other bytes."""
+        body: list[Any] = json.loads(data)
+        return cls(*body)
+
+    def placed(self, file: str, source: Level) -> FileFacts:
+        """The facts of the file of this name: relative imports made absolute, aliases resolved."""
+        imports = tuple(
+            Import(file, line, intern(absolute_module(file, module, level)), name and intern(name), intern(alias))
+            for line, level, module, name, alias in self.imports
         )
+        aliases = aliases_of(imports)
+        return FileFacts(
+            file,
+            source,
+            tuple(
+                Symbol(intern(name), kind, file, line, end, signature, source=source)  # type: ignore[arg-type]
+                for name, kind, line, end, signature in self.symbols
+            ),
+            {name: tuple(resolve(base, aliases) for base in bases) for name, bases in self.bases.items()},
+            imports,
+            tuple(
+                Call(file, line, intern(caller), intern(resolve(callee, aliases)), positional, _shared(keywords))
+                for line, caller, callee, positional, keywords in self.calls
+            ),
+            tuple(Text(line, symbol, text, tuple(fields)) for line, symbol, text, fields in self.texts),
+            self.is_script,
+        )
+
+
+def _shared(keywords: Mapping[str, str]) -> Mapping[str, str]:
+    """The same in less memory: a large repository says `dim=-1` ten thousand times."""
+    return {intern(key): intern(value) for key, value in keywords.items()} if keywords else _NONE
 
 
 def aliases_of(imports: tuple[Import, ...]) -> dict[str, str]:

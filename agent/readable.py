@@ -3,6 +3,7 @@
 import ast
 import io
 import tokenize
+from collections.abc import Iterator
 
 MAX_BYTES = 1_000_000
 MAX_LINE = 20_000
@@ -12,6 +13,21 @@ MAX_DEPTH = 100
 MAX_ASSIGNMENTS = 5_000
 """Machine-made tables of assignments make scope analysis quadratic (Instagram/LibCST#708)."""
 MAX_BRACKETS = 60
+_NO_BRACKETS = bytes(set(range(256)) - set(b"([{)]}"))
+_SIDES = bytes(code in b"([{" for code in range(256))
+
+
+_NO_NODES = frozenset((
+    "ctx", "op", "ops", "id", "attr", "arg", "kind", "names", "level", "simple", "is_async", "conversion", "type_comment",
+    "type_ignores", "kwd_attrs", "rest",
+))  # fmt: skip
+FIELDS = {
+    kind: tuple(name for name in kind._fields if name not in _NO_NODES)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
+"""Fields of each kind of node that may hold nodes with something in them: a large repository has millions of nodes."""
+LEAVES = frozenset((ast.Name, ast.Pass, ast.Break, ast.Continue, ast.Global, ast.Nonlocal))
 
 
 class UnreadableError(Exception):
@@ -22,8 +38,15 @@ def parse(data: bytes) -> tuple[str, ast.Module]:
     """The decoded text and its syntax tree.
 
     Raises:
-        UnreadableError: the file is too large, not text, not Python, or shaped to exhaust a parser.
+        UnreadableError: the file is too large, not text, not Python, or shaped to exhaust a parser or a visitor.
     """
+    text, tree = parse_any(data)
+    _check_shape(tree)
+    return text, tree
+
+
+def parse_any(data: bytes) -> tuple[str, ast.Module]:
+    """The same for whoever minds the depth of the tree and does nothing per assignment. Raises: UnreadableError."""
     text = _decode(data)
     longest = max((len(line) for line in text.split("\n")), default=0)
     if longest > MAX_LINE:
@@ -36,7 +59,6 @@ def parse(data: bytes) -> tuple[str, ast.Module]:
         raise UnreadableError(f"syntax error at line {error.lineno}: {error.msg}") from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise UnreadableError(f"Python's parser gave up: {error or type(error).__name__}") from error
-    _check_shape(tree)
     return text, tree
 
 
@@ -55,20 +77,18 @@ def _decode(data: bytes) -> str:
 def _bracket_depth(text: str) -> int:
     """Deepest nesting of brackets, those inside strings and comments included: an upper bound that costs one pass."""
     depth = deepest = 0
-    for character in text:
-        if character in "([{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in ")]}":
-            depth = max(0, depth - 1)
+    for character in text.encode("utf-8", "surrogatepass").translate(_SIDES, _NO_BRACKETS):
+        depth = depth + 1 if character else max(0, depth - 1)
+        if depth > deepest:
+            deepest = depth
     return deepest
 
 
 def _check_shape(tree: ast.Module) -> None:
     assignments = 0
     level: list[ast.AST] = [tree]
-    for _ in range(MAX_DEPTH):
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    for _ in range(MAX_DEPTH - 1):  # what a leaf of the last level holds, its context, is one level more
+        level = [child for node in level for child in _children(node)]
         assignments += sum(isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) for node in level)
         if not level:
             break
@@ -76,3 +96,12 @@ def _check_shape(tree: ast.Module) -> None:
         raise UnreadableError(f"nested more than {MAX_DEPTH} levels deep")
     if assignments > MAX_ASSIGNMENTS:
         raise UnreadableError(f"{assignments:,} assignments; the limit is {MAX_ASSIGNMENTS:,}")
+
+
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    """Children that are no leaves."""
+    for name in FIELDS[node.__class__]:
+        value = getattr(node, name, None)
+        for item in value if isinstance(value, list) else (value,):
+            if item.__class__ not in LEAVES and isinstance(item, ast.AST):
+                yield item

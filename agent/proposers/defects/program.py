@@ -11,6 +11,7 @@ from functools import cached_property
 from ...code_map import CodeMap
 from ...imports import Modules
 from ...readable import UnreadableError, parse
+from .searched import searched
 from .source import Function, Source
 
 MAX_DEFINERS = 5
@@ -25,11 +26,9 @@ class Program:
 
     @classmethod
     def of(cls, code: CodeMap) -> "Program":
-        """The program without its tests, which train in odd ways on purpose, and without files that cannot be read."""
+        """The program of the files that are searched, without those that cannot be read."""
         found: list[Source] = []
-        for path in sorted(code.sources):
-            if not path.endswith(".py") or _is_test(path, code.sources[path]):
-                continue
+        for path in searched(code):
             try:
                 text, tree = parse(code.sources[path])
             except UnreadableError:
@@ -302,11 +301,3 @@ def argument_of(call: ast.Call, function: Function, name: str) -> ast.expr | Non
 
 def keyword_of(call: ast.Call, name: str) -> ast.expr | None:
     return next((k.value for k in call.keywords if k.arg == name), None)
-
-
-def _is_test(path: str, data: bytes) -> bool:
-    """`test.py` and `test_model.py` may well be scripts that evaluate; `test_model.py` with `def test_...` is not one."""
-    *folders, name = path.split("/")
-    if {"test", "tests", "testing"} & set(folders) or name == "conftest.py":
-        return True
-    return name.startswith("test_") and b"def test_" in data
