@@ -12,7 +12,7 @@ def _named(*names: str) -> Parameters:
 
 _ADAM: Parameters = {"lr": (1, "lr"), "betas": (2, "betas"), "weight_decay": (4, "weight decay")}
 _KERAS_OPTIMIZER: Parameters = {
-    "learning_rate": (-1, "lr"), "momentum": (-1, "momentum"), "beta_1": (-1, "beta"), "beta_2": (-1, "beta"),
+    "learning_rate": (0, "lr"), "momentum": (-1, "momentum"), "beta_1": (-1, "beta"), "beta_2": (-1, "beta"),
     "rho": (-1, "rho"), "weight_decay": (-1, "weight decay"),
 }  # fmt: skip
 _DROPOUT: Parameters = {"p": (0, "dropout"), "rate": (0, "dropout")}
@@ -34,7 +34,7 @@ CALLS: Mapping[str, Parameters] = {
     # optimizers
     "Adam": {**_ADAM, **_KERAS_OPTIMIZER}, "AdamW": {**_ADAM, **_KERAS_OPTIMIZER}, "NAdam": _ADAM, "RAdam": _ADAM,
     "Adamax": _ADAM, "Lion": _ADAM,
-    "SGD": {"lr": (1, "lr"), "momentum": (2, "momentum"), "weight_decay": (4, "weight decay"), **_named("learning_rate")},
+    "SGD": {"lr": (1, "lr"), "momentum": (2, "momentum"), "weight_decay": (4, "weight decay"), "learning_rate": (0, "lr")},
     "RMSprop": {"lr": (1, "lr"), "alpha": (2, "momentum"), "weight_decay": (4, "weight decay"),
                 "momentum": (5, "momentum"), **_KERAS_OPTIMIZER},
     "Adagrad": {"lr": (1, "lr"), "lr_decay": (2, "weight decay"), "weight_decay": (3, "weight decay")},
@@ -91,11 +91,11 @@ ESTIMATORS: Parameters = _named(
 )  # fmt: skip
 """Constructors of scikit-learn-like estimators; `gamma` there is a scale, which the decay rule for it covers."""
 
+_UNITS: Parameters = {"units": (0, "units"), "dropout": (-1, "dropout"), "recurrent_dropout": (-1, "dropout")}
+_FILTERS: Parameters = {"filters": (0, "filters")}
 KERAS_LAYERS: Mapping[str, Parameters] = {
-    **dict.fromkeys(("Dense", "LSTM", "GRU", "SimpleRNN"), {
-        "units": (0, "units"), "dropout": (-1, "dropout"), "recurrent_dropout": (-1, "dropout"),
-    }),
-    **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D", "SeparableConv2D"), {"filters": (0, "filters")}),
+    "Dense": _UNITS, "LSTM": _UNITS, "GRU": _UNITS, "SimpleRNN": _UNITS,
+    "Conv1D": _FILTERS, "Conv2D": _FILTERS, "Conv3D": _FILTERS, "SeparableConv2D": _FILTERS,
     "Embedding": {"output_dim": (1, "hidden")},
     "MultiHeadAttention": {"num_heads": (0, "heads"), "key_dim": (1, "hidden"), "dropout": (3, "dropout")},
 }  # fmt: skip

@@ -30,6 +30,10 @@ class Definitions:
             self._known[key] = self._find(dotted, file, MAX_HOPS)
         return self._known[key]
 
+    def file_of(self, dotted: str, file: str) -> str | None:
+        """The file of the module that `dotted` means in `file`."""
+        return self._modules.file_of(dotted, file)
+
     def _find(self, dotted: str, file: str, hops: int) -> Symbol | None:
         if (file, dotted) in self._symbols:
             return self._symbols[file, dotted]
@@ -37,20 +41,20 @@ class Definitions:
         for cut in range(len(parts) - 1, 0, -1):
             if home := self._modules.file_of(".".join(parts[:cut]), file):
                 return self._inside(home, ".".join(parts[cut:]), hops)
-        star = (one for one in self._imports[file] if one.name == "*")
-        return self._re_exported(star, dotted, file, hops) if hops else None
+        named = (one for one in self._imports[file] if one.alias in {parts[0], "*"})
+        return self._re_exported(named, dotted, file, hops) if hops else None
 
     def _inside(self, home: str, name: str, hops: int) -> Symbol | None:
         if (home, name) in self._symbols:
             return self._symbols[home, name]
         head = name.partition(".")[0]
-        passed_on = (one for one in self._imports[home] if one.name and one.alias in {head, "*"})
+        passed_on = (one for one in self._imports[home] if one.alias in {head, "*"})
         return self._re_exported(passed_on, name, home, hops) if hops else None
 
     def _re_exported(self, imports: Iterable[Import], name: str, file: str, hops: int) -> Symbol | None:
         _, dot, rest = name.partition(".")
         for imported in imports:
-            wanted = name if imported.name == "*" else f"{imported.name}{dot}{rest}"
+            wanted = name if imported.name == "*" else f"{imported.name}{dot}{rest}" if imported.name else rest
             home = self._modules.file_of(imported.module, file)
             if home and home != file and (found := self._inside(home, wanted, hops - 1)):
                 return found

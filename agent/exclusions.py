@@ -29,7 +29,7 @@ MEASUREMENT = SEEDS | frozenset({
     "task", "mode", "phase", "stage", "name",
     # where a run starts from, and who watches it
     "pretrained", "init from", "track", "tracking", "video", "videos", "capture", "upload", "push", "hub", "summary",
-    "monitor", "project", "entity", "warnings", "accelerator", "devices", "strategy", "anomaly", "partial", "strict",
+    "monitor", "inference", "project", "entity", "warnings", "accelerator", "devices", "strategy", "anomaly", "partial", "strict",
 })  # fmt: skip
 """Never tuned, whatever target.toml says."""
 
@@ -37,7 +37,7 @@ SHAPE = frozenset({
     "vocab", "vocab size", "classes", "num classes", "n classes", "labels", "num labels", "input", "inputs", "output",
     "outputs", "in features", "out features", "in channels", "out channels", "in dim", "out dim", "n features",
     "n items", "num items", "n users", "num users", "image", "img", "block size", "context", "context length",
-    "seq len", "seq length", "sequence length", "max len", "max length", "max seq len", "kernel", "stride", "padding",
+    "seq len", "seq length", "sequence length", "max len", "maxlen", "max length", "max seq len", "kernel", "stride", "padding",
     "n digits", "ndigit", "groups", "shape", "out shape", "in shape", "resolution", "crop",
 })  # fmt: skip
 """Set by the data or by the shape of the evaluation: tuned only when target.toml gives them a range."""

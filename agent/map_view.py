@@ -11,7 +11,10 @@ from .code_map import CodeMap, Role, Symbol
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-ROLES: tuple[Role, ...] = ("model", "loss", "optimizer", "data", "training_step", "evaluation", "prompt")
+ROLES: tuple[Role, ...] = (
+    "model", "loss", "optimizer", "data", "training_step", "loop", "evaluation", "metric", "prompt", "retrieval", "memory",
+    "llm_call",
+)  # fmt: skip
 
 
 FINDING_KEYS = ("file", "line", "detector", "title", "rationale")
@@ -38,7 +41,7 @@ def map_json(
     """The map as plain data with stable keys.
 
     `commit`; `files` (path, source: `cst`, `ast` or `unread`); `symbols` (name, kind, file, line, end_line, signature,
-    roles, source); `imports` (file, line, module, name, alias); `calls` (file, line, caller, callee, positional,
+    roles, via: role to the way it came, source); `imports` (file, line, module, name, alias); `calls` (file, line, caller, callee, positional,
     keywords); `prompts` (file, line, symbol, text, fields); `tunables` (name, file, line, type, default, rule, low,
     high, log, choices); `findings` (file, line, detector, title, rationale); `audit` (question, severity, file, line,
     title, rationale, advice); `unread` (file, reason).
@@ -46,7 +49,9 @@ def map_json(
     return {
         "commit": code.commit,
         "files": [{"path": file, "source": source} for file, source in _files(code)],
-        "symbols": [asdict(symbol) | {"roles": sorted(symbol.roles)} for symbol in code.symbols],
+        "symbols": [
+            asdict(symbol) | {"roles": sorted(symbol.roles), "via": dict(symbol.via)} for symbol in code.symbols
+        ],
         "imports": [asdict(imported) for imported in code.imports],
         "calls": [asdict(call) | {"keywords": dict(call.keywords)} for call in code.calls],
         "prompts": [asdict(prompt) | {"fields": list(prompt.fields)} for prompt in code.prompts],
@@ -101,8 +106,14 @@ def _roles_table(code: CodeMap) -> "RenderableType":
     rows = []
     for role in ROLES:
         for file, symbols in _by_file(code.with_role(role)).items():
-            rows.append((role, file, ", ".join(s.name or f"line {s.line}-{s.end_line}" for s in symbols)))
+            rows.append((role, file, ", ".join(_played_by(symbol, role) for symbol in symbols)))
     return _table("Roles", ("role", "file", "symbols"), rows)
+
+
+def _played_by(symbol: Symbol, role: Role) -> str:
+    name = symbol.name or f"line {symbol.line}-{symbol.end_line}"
+    way = dict(symbol.via).get(role)
+    return f"{name} (via {way})" if way else name
 
 
 def _by_file(symbols: Iterable[Symbol]) -> dict[str, list[Symbol]]:

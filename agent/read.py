@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from ..targets.tree import blob_id
 from .code_map import CodeMap, Prompt, Role, Symbol, Unread
+from .configs.instances import configured_calls
 from .configs.scalar import ConfigError
 from .configs.text import READERS, read_config
 from .facts import FileFacts
@@ -51,13 +52,13 @@ def read_code(
         if isinstance(found, str):
             unread.append(Unread(file, f"facts by ast only: {found}"))
         else:
-            facts[file] = found
+            facts[file] = found.with_flows_of(by_ast[file])
             parsed.append(file)
     prompts = _prompts(sources, facts)
     return CodeMap(
         commit,
         dict(sources),
-        _mark_prompts(with_roles(list(facts.values()), modules), prompts),
+        _mark_prompts(with_roles(list(facts.values()), modules, configured_calls(sources)), prompts),
         tuple(imported for one in facts.values() for imported in one.imports),
         tuple(call for one in facts.values() for call in one.calls),
         prompts,

@@ -147,9 +147,7 @@ def _with_lines(module: cst.Module, sites: Sequence[Site]) -> Iterator[tuple[Sit
         yield site, positions[site.node].start.line
 
 
-def _config_literals(
-    file: str, code: CodeMap, offered: Offered, composed: Composition | None
-) -> Iterator[Literal]:
+def _config_literals(file: str, code: CodeMap, offered: Offered, composed: Composition | None) -> Iterator[Literal]:
     try:
         config = read_config(file, code.sources[file])
     except ConfigError:  # read_code has named it

@@ -67,9 +67,7 @@ def composition(code: CodeMap, target: Target) -> Composition | None:
 def configured(code: CodeMap, target: Target) -> tuple[Call, ...]:
     """What the configuration of the training command makes: of the files composed when Hydra composes them, else of all."""
     composed = composition(code, target)
-    return tuple(
-        call for call in configured_calls(code.sources) if composed is None or call.file in composed.files
-    )
+    return tuple(call for call in configured_calls(code.sources) if composed is None or call.file in composed.files)
 
 
 def string_of(text: str) -> str:

@@ -69,9 +69,8 @@ class _Composer:
         named = {key for entry in defaults if isinstance(entry, dict) for key in entry}
         for entry in defaults:
             if entry == "_self_":
-                for key, scalar in config.scalars.items():
-                    if scalar.path[:1] != ("defaults",):
-                        self.result.values[(*package, *scalar.path)] = (file, key)
+                own = {key: one.path for key, one in config.scalars.items() if one.path[:1] != ("defaults",)}
+                self.result.values |= {(*package, *path): (file, key) for key, path in own.items()}
             elif isinstance(entry, str):
                 self.read(entry.lstrip("/"), "" if entry.startswith("/") else group, package)
             elif isinstance(entry, dict):
