@@ -198,7 +198,7 @@ def trains(calls: Iterable[Call]) -> bool:
         return True
     if any(call.positional and "optim" in call.callee and call.callee.endswith(".step") for call in calls):
         return True
-    if any(name == "train" and "trainer" in words(owner)[-1:] for owner, _, name in last):
+    if any(name == "train" and ("Trainer(" in owner or "trainer" in words(owner)[-1:]) for owner, _, name in last):
         return True
     return any(
         name in {"fit", "train_on_batch", "partial_fit"}
