@@ -15,19 +15,19 @@ class Definitions:
 
     def __init__(self, symbols: Iterable[Symbol], imports: Iterable[Import], modules: Modules) -> None:
         self._symbols = {(symbol.file, symbol.name): symbol for symbol in symbols}
-        self._imports: dict[str, list[Import]] = defaultdict(list)
+        self._imports: dict[str, dict[str, list[Import]]] = defaultdict(lambda: defaultdict(list))
+        """By file and by local name."""
         for imported in imports:
-            self._imports[imported.file].append(imported)
+            self._imports[imported.file][imported.alias].append(imported)
         self._modules = modules
         self._known: dict[tuple[str, str], Symbol | None] = {}
 
     def find(self, dotted: str, file: str) -> Symbol | None:
         """What `dotted`, import aliases resolved, means in `file`; None when it is not of this repository."""
-        if not dotted or not dotted.replace(".", "").replace("_", "").isalnum():
-            return None
         key = (file, dotted)
         if key not in self._known:
-            self._known[key] = self._find(dotted, file, MAX_HOPS)
+            plain = dotted.replace(".", "").replace("_", "").isalnum()
+            self._known[key] = self._find(dotted, file, MAX_HOPS) if plain else None
         return self._known[key]
 
     def file_of(self, dotted: str, file: str) -> str | None:
@@ -41,19 +41,18 @@ class Definitions:
         for cut in range(len(parts) - 1, 0, -1):
             if home := self._modules.file_of(".".join(parts[:cut]), file):
                 return self._inside(home, ".".join(parts[cut:]), hops)
-        named = (one for one in self._imports[file] if one.alias in {parts[0], "*"})
-        return self._re_exported(named, dotted, file, hops) if hops else None
+        return self._re_exported(dotted, file, hops) if hops else None
 
     def _inside(self, home: str, name: str, hops: int) -> Symbol | None:
         if (home, name) in self._symbols:
             return self._symbols[home, name]
-        head = name.partition(".")[0]
-        passed_on = (one for one in self._imports[home] if one.alias in {head, "*"})
-        return self._re_exported(passed_on, name, home, hops) if hops else None
+        return self._re_exported(name, home, hops) if hops else None
 
-    def _re_exported(self, imports: Iterable[Import], name: str, file: str, hops: int) -> Symbol | None:
-        _, dot, rest = name.partition(".")
-        for imported in imports:
+    def _re_exported(self, name: str, file: str, hops: int) -> Symbol | None:
+        """What `name` means in `file` by one of its imports."""
+        head, dot, rest = name.partition(".")
+        known = self._imports.get(file, {})
+        for imported in (*known.get(head, ()), *known.get("*", ())):
             wanted = name if imported.name == "*" else f"{imported.name}{dot}{rest}" if imported.name else rest
             home = self._modules.file_of(imported.module, file)
             if home and home != file and (found := self._inside(home, wanted, hops - 1)):

@@ -1,5 +1,7 @@
 """What a call of a library's function makes or does, told by its dotted name."""
 
+from functools import lru_cache
+
 from .code_map import Role
 from .role_words import (
     DATA_CALLS,
@@ -17,6 +19,7 @@ from .role_words import (
 )
 
 
+@lru_cache(maxsize=1 << 15)
 def library_role(callee: str) -> Role | None:
     """The role of whoever calls `callee`, or hands on what it gives; None when its name says none."""
     last = callee.rpartition(".")[2]

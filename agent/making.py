@@ -6,6 +6,7 @@ by level, nearest first, so that each role comes by a shortest way; the way is k
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from .code_map import Role, Symbol
 from .defined import Definitions
@@ -28,6 +29,17 @@ Made = Mapping[Role, str]
 """Role to the way it came."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """What a function's result may come from."""
+
+    table: str
+    """What it is looked up in; empty for a call."""
+    is_part: bool
+    sources: tuple[Symbol | tuple[Role, str], ...]
+    """Symbols of the repository, and roles of library calls with their names."""
+
+
 class Making:
     """What every function and table of a repository gives."""
 
@@ -43,7 +55,7 @@ class Making:
         self._bases = {(one.file, name): bases for one in facts for name, bases in one.bases.items()}
         self._registered = list(_registered(facts))
         self._methods: dict[str, list[Key]] = defaultdict(list)
-        functions = [(one.file, name, its) for one in facts for name, its in one.returns.items()]
+        self._targets: dict[tuple[str, str, str], Symbol | None] = {}
         self._heads = {
             one.file: {head for i in one.imports for head in (i.alias, i.module.partition(".")[0])} for one in facts
         }
@@ -52,6 +64,12 @@ class Making:
                 owner, dot, last = symbol.name.rpartition(".")
                 if dot and symbol.kind == "function" and owner in one.bases:
                     self._methods[last].append((one.file, symbol.name))
+        functions = [
+            ((one.file, name), found)
+            for one in facts
+            for name, its in one.returns.items()
+            if (found := tuple(self._origins(one.file, name, its)))
+        ]
         for _ in range(MAX_LEVELS):
             if not self._level(functions):
                 break
@@ -69,6 +87,12 @@ class Making:
 
     def target(self, callee: str, file: str, caller: str) -> Symbol | None:
         """The function or class of the repository that a call means, methods of `self` and unmistakable ones included."""
+        key = (callee, file, caller.rpartition(".")[0] if callee.startswith("self.") else "")
+        if key not in self._targets:
+            self._targets[key] = self._target(callee, file, caller)
+        return self._targets[key]
+
+    def _target(self, callee: str, file: str, caller: str) -> Symbol | None:
         if found := self._definitions.find(callee, file):
             return found
         owner, _, last = callee.rpartition(".")
@@ -92,33 +116,50 @@ class Making:
         keys = self._methods.get(name, ()) if name not in OF_CONTAINERS else ()
         return self._definitions.find(keys[0][1], keys[0][0]) if len(keys) == 1 else None
 
-    def _level(self, functions: Iterable[tuple[str, str, Sequence[str]]]) -> bool:
+    def _origins(self, file: str, caller: str, names: Iterable[str]) -> Iterator["_Origin"]:
+        """The origins among `names` that may have a role."""
+        for name in names:
+            table = name.removesuffix(LOOKED_UP) if name.endswith(LOOKED_UP) else ""
+            held = self._entries(table, file) if table else ((name.removesuffix(PART), file),)
+            sources = [one for callee, home in held if (one := self._source(callee, home, caller))]
+            if sources:
+                yield _Origin(table, name.endswith(PART), tuple(sources))
+
+    def _source(self, callee: str, file: str, caller: str) -> "Symbol | tuple[Role, str] | None":
+        """The symbol that `callee` means, or what a library's call of that name gives."""
+        if symbol := self.target(callee, file, caller):
+            return symbol
+        role = made_by(callee)
+        return (role, callee) if role else None
+
+    def _level(self, functions: Iterable[tuple[Key, Sequence["_Origin"]]]) -> bool:
         """Goes one call further back; whether anything was learnt."""
         learnt: list[tuple[Key, Role, str]] = []
-        for file, name, its in functions:
-            known = self._made.get((file, name), {})
-            for origin in its:
-                for role, way in self._from(origin, file, name):
-                    if role not in known:
-                        learnt.append(((file, name), role, way))
+        for key, origins in functions:
+            known = self._made.get(key, {})
+            for origin in origins:
+                learnt += ((key, role, way) for role, way in self._from(origin) if role not in known)
         for key, role, way in learnt:
             self._made.setdefault(key, {}).setdefault(role, way)
         return bool(learnt)
 
-    def _from(self, origin: str, file: str, caller: str) -> Iterator[tuple[Role, str]]:
+    def _from(self, origin: "_Origin") -> Iterator[tuple[Role, str]]:
         """Roles of what an origin stands for, each with the way to it."""
-        if origin.endswith(LOOKED_UP):
-            table = origin.removesuffix(LOOKED_UP)
-            held = [self.called(entry, home, "") for entry, home in self._entries(table, file)]
+        held = [self._of_source(source) for source in origin.sources]
+        if origin.table:
             # A module holds more than constructors of one kind: what most of its names give is what is looked up in it.
             often = Counter(role for made in held for role in made).most_common(1)
-            yield from ((role, _way(table, next(made[role] for made in held if role in made))) for role, _ in often)
+            for role, _ in often:
+                yield role, _way(origin.table, next(made[role] for made in held if role in made))
             return
-        callee = origin.removesuffix(PART)
-        symbol = self.target(callee, file, caller)
-        for role, way in self.called(callee, file, caller).items():
-            if callee == origin or role in PASSED_IN_PARTS:
-                yield role, _way(symbol.name, way) if symbol and symbol.kind != "class" else way
+        source, made = origin.sources[0], held[0]
+        is_function = isinstance(source, Symbol) and source.kind != "class"
+        for role, way in made.items():
+            if not origin.is_part or role in PASSED_IN_PARTS:
+                yield role, _way(source.name, way) if is_function else way  # type: ignore[union-attr]
+
+    def _of_source(self, source: "Symbol | tuple[Role, str]") -> Made:
+        return self.by(source.file, source.name) if isinstance(source, Symbol) else {source[0]: source[1]}
 
     def _entries(self, table: str, file: str) -> Iterator[tuple[str, str]]:
         """Names that a table, a registry or a module holds, each with the file that says so."""

@@ -4,7 +4,8 @@ table it looks in, a trainer it is passed to, or a configuration that names it, 
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from .code_map import Call, Role, Symbol
 from .defined import Definitions
@@ -49,12 +50,20 @@ Given = dict[Key, dict[Role, str]]
 """Roles that come from elsewhere, by file and name of the symbol, each with the way it came."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Models:
+    keys: frozenset[str]
+    """`FILE::NAME` of every model class."""
+    names: frozenset[str]
+
+
 def with_roles(facts: Sequence[FileFacts], modules: Modules, configured: Sequence[Call] = ()) -> tuple[Symbol, ...]:
     """Every symbol of `facts`, roles filled in; a script whose top-level code has a role adds a `module` symbol.
 
     `configured`: what configuration files make, as calls.
     """
-    models = _model_classes(facts, modules)
+    classes = _model_classes(facts, modules)
+    models = _Models(classes, frozenset(key.partition("::")[2] for key in classes))
     definitions = Definitions(
         (symbol for one in facts for symbol in one.symbols), (i for one in facts for i in one.imports), modules
     )
@@ -89,7 +98,7 @@ def _calls_of(symbol: Symbol, calls: Mapping[str, list[Call]]) -> list[Call]:
     return calls[symbol.name]
 
 
-def _roles(symbol: Symbol, facts: FileFacts, models: frozenset[str], calls: Sequence[Call]) -> frozenset[Role]:
+def _roles(symbol: Symbol, facts: FileFacts, models: "_Models", calls: Sequence[Call]) -> frozenset[Role]:
     """Roles by a function's or constant's own name and calls."""
     roles = {role for call in calls if (role := library_role(call.callee)) and _makes(symbol, role)}
     if "metric" in roles:
@@ -99,14 +108,14 @@ def _roles(symbol: Symbol, facts: FileFacts, models: frozenset[str], calls: Sequ
         roles |= _function_roles(symbol, is_test(facts.file), calls)
         if EVALUATION_FILES & set(words(facts.file.rpartition("/")[2])) and "training_step" not in roles:
             roles.add("evaluation")
-        if _makes_model(name, models, calls):
+        if _makes_model(name, models.names, calls):
             roles.add("model")
-    elif any(f"{facts.file}::{call.callee}" in models or makes_model(call.callee) for call in calls):
+    elif any(f"{facts.file}::{call.callee}" in models.keys or makes_model(call.callee) for call in calls):
         roles.add("model")
     return frozenset(roles)
 
 
-def _class_roles(symbol: Symbol, facts: FileFacts, models: frozenset[str]) -> frozenset[Role]:
+def _class_roles(symbol: Symbol, facts: FileFacts, models: "_Models") -> frozenset[Role]:
     bases = facts.bases.get(symbol.name, ())
     ends = {base.rpartition(".")[2] for base in bases}
     parts = words(symbol.name)
@@ -120,7 +129,7 @@ def _class_roles(symbol: Symbol, facts: FileFacts, models: frozenset[str]) -> fr
         return frozenset({"optimizer"})
     if any(end.endswith(TRAINER_ENDS) for end in ends):
         return frozenset({"training_step"})
-    if f"{facts.file}::{symbol.name}" in models:
+    if f"{facts.file}::{symbol.name}" in models.keys:
         return frozenset({"model"})
     if ends & LLM_BASES:
         return frozenset({"llm_call"})
@@ -182,6 +191,7 @@ def _computes_loss(call: Call) -> bool:
     return call.positional >= 2 and bool(LOSS_WORDS & set(words(call.callee.rpartition(".")[2])))
 
 
+@lru_cache(maxsize=1 << 12)
 def is_test(file: str) -> bool:
     """Whether a file belongs to the tests of the repository, going by its place and name."""
     *folders, name = file.split("/")
@@ -209,10 +219,9 @@ def trains(calls: Iterable[Call]) -> bool:
     )
 
 
-def _makes_model(name: set[str], models: frozenset[str], calls: Sequence[Call]) -> bool:
+def _makes_model(name: set[str], classes: frozenset[str], calls: Sequence[Call]) -> bool:
     if not name & MODEL_WORDS:
         return False
-    classes = {key.partition("::")[2] for key in models}
     return any(call.callee.rpartition(".")[2] in classes or makes_model(call.callee) for call in calls)
 
 
