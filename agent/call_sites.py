@@ -76,6 +76,9 @@ CALLS: Mapping[str, Parameters] = {
     "HuberLoss": {"delta": (1, "scale")}, "SmoothL1Loss": {"beta": (3, "scale")},
     # trainers
     "TrainingArguments": _TRAINING_ARGUMENTS,
+    "SFTConfig": _TRAINING_ARGUMENTS, "DPOConfig": {**_TRAINING_ARGUMENTS, "beta": (-1, "coef")},
+    "GRPOConfig": {**_TRAINING_ARGUMENTS, "beta": (-1, "coef")},
+    "LoraConfig": {"r": (-1, "hidden"), "lora_alpha": (-1, "hidden"), "lora_dropout": (-1, "dropout")},
     "Trainer": {"max_epochs": (-1, "epochs"), "max_steps": (-1, "steps"), "gradient_clip_val": (-1, "clip"),
                 "accumulate_grad_batches": (-1, "accum")},
     "fit": _FIT, "fit_generator": _FIT,

@@ -13,6 +13,7 @@ MEASUREMENT = SEEDS | frozenset({
     # data: where from, how much
     "path", "paths", "dir", "directory", "folder", "file", "filename", "files", "root", "url", "uri", "dataset",
     "datasets", "download", "n samples", "num samples", "max samples", "samples", "sample", "subset", "limit",
+    "shard", "shards", "tokenizer",
     # time
     "timeout", "deadline", "budget", "time limit", "max time", "max hours", "sleep", "retries", "retry",
     # logging, saving, showing
@@ -33,6 +34,9 @@ MEASUREMENT = SEEDS | frozenset({
 })  # fmt: skip
 """Never tuned, whatever target.toml says."""
 
+PLACES = frozenset({"out", "output", "outdir", "outfile", "dest"})
+"""Alone, a word for where results go; beside others, as in *out channels*, it may be anything."""
+
 SHAPE = frozenset({
     "vocab", "vocab size", "classes", "num classes", "n classes", "labels", "num labels", "input", "inputs", "output",
     "outputs", "in features", "out features", "in channels", "out channels", "in dim", "out dim", "n features",
@@ -43,6 +47,7 @@ SHAPE = frozenset({
 """Set by the data or by the shape of the evaluation: tuned only when target.toml gives them a range."""
 
 EXCEPTIONS = frozenset({
+    "device batch size", "per device", "per gpu batch size", "per device train batch size", "device train batch size",
     "min samples leaf", "min samples split", "drop path", "negative samples", "neg samples",
     # how often a learner learns is not how often it is logged
     "train frequency", "training frequency", "train freq", "update frequency", "update freq", "update every",
@@ -64,6 +69,8 @@ SCOPES = frozenset(
 def measures(name: str) -> str:
     """The word that says `name` belongs to the measurement; empty when none does."""
     parts = words(name)
+    if len(parts) == 1 and parts[0] in PLACES:
+        return parts[0]
     return "" if said(parts, EXCEPTIONS) else said(parts, MEASUREMENT)
 
 

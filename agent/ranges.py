@@ -143,8 +143,7 @@ _RULES: tuple[tuple[frozenset[str], Maker, bool], ...] = (
     (frozenset({"batch", "batch size", "batchsize", "bs", "minibatch", "mini batch"}), _around("batch size", 4), False),
     (frozenset({"heads", "head", "nhead", "nheads"}), _grid("heads", (0.5, 1, 2)), False),
     (frozenset({"estimators", "trees", "leaves", "max depth", "neighbors", "neighbours", "components", "clusters",
-                "min samples leaf", "min samples split", "min child weight", "bptt", "buffer size", "replay size",
-                "memory size", "negatives", "negative samples", "neg samples", "num ng", "num neg"}), _around("size", 4), False),
+                "min samples leaf", "min samples split", "min child weight", "bptt", "replay size", "negatives", "negative samples", "neg samples", "num ng", "num neg"}), _around("size", 4), False),
     (frozenset({"layer sizes", "layer size", "hidden sizes", "hidden size", "hidden dim", "hidden dims", "hidden units",
                 "hidden layer sizes"}), _around("size", 4), False),
     (frozenset({"layers", "layer", "nlayers", "depth", "blocks", "n block"}), _depth, False),
@@ -152,7 +151,7 @@ _RULES: tuple[tuple[frozenset[str], Maker, bool], ...] = (
      _grid("size", (0.25, 0.5, 1, 2, 4)), False),
     (frozenset({"hidden", "nhid", "bottleneck", "width", "widths", "units", "d ff", "ff", "ffn", "mlp", "filters", "features", "latent",
                 "factors", "neurons"}), _around("size", 4), False),
-    (frozenset({"scale", "expansion", "mult", "multiplier"}), _around("multiplier", 4), False),
+    (frozenset({"scale", "expansion", "mult", "multiplier", "ratio"}), _around("multiplier", 4), False),
     (frozenset({"clip", "max norm", "grad clip", "clip norm", "temperature", "temp", "alpha", "lambda", "lam", "lmbda",
                 "coef", "coeff", "coefficient", "weight", "std", "initrange", "init range", "sigma", "margin", "scale", "noise", "c", "penalty",
                 "strength"}), _factor, True),
@@ -175,11 +174,15 @@ def range_for(
     parts = words(name)
     is_known, is_number = False, isinstance(value, float) or declared == "float"
     for phrases, make, is_float in _RULES:
-        if said(parts, phrases):
+        phrase = said(parts, phrases)
+        if phrase and not (phrase == "l" and not any(digit in name for digit in "12")):  # L1 and L2, not any L
             is_known = True
             # `lr_decay_iters`: a count is no learning rate, so a rule further down has the say.
-            if is_float == is_number or (is_float and declared != "int"):
-                return make(float(value))
+            exact = is_float == is_number
+            if exact or (is_float and declared != "int"):
+                found = make(float(value))
+                if found or exact:
+                    return found
     return _unknown(value, declared) if generic and not is_known else None
 
 

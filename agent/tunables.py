@@ -158,6 +158,8 @@ def _config_literals(file: str, code: CodeMap, offered: Offered, composed: Compo
         if places is not None and (file, key) not in places:
             continue  # another file has the last word
         made = targets.get(Scalar(scalar.path[:-1], "", 0, 0).key, "")
+        if composed and places:
+            made = composed.made.get(places[file, key][:-1], "")
         own = offered.own(made, file) if made else None
         yield judged_scalar(scalar, key, file, config.line(scalar), made=made, setting=own is not None)
 

@@ -14,6 +14,7 @@ from .scalar import ConfigError, Path
 from .text import read_config
 
 MAX_FILES = 200
+TARGET = "_target_"
 SUFFIXES = (".yaml", ".yml")
 
 
@@ -24,6 +25,8 @@ class Composition:
     root: str
     files: list[str] = field(default_factory=list)
     values: dict[Path, tuple[str, str]] = field(default_factory=dict)
+    made: dict[Path, str] = field(default_factory=dict)
+    """For each composed mapping with a `_target_`, what that names."""
 
     @property
     def places(self) -> dict[tuple[str, str], Path]:
@@ -71,6 +74,8 @@ class _Composer:
             if entry == "_self_":
                 own = {key: one.path for key, one in config.scalars.items() if one.path[:1] != ("defaults",)}
                 self.result.values |= {(*package, *path): (file, key) for key, path in own.items()}
+                named_here = {path: str(config.scalars[key].value) for key, path in own.items() if path[-1] == TARGET}
+                self.result.made |= {(*package, *path[:-1]): name for path, name in named_here.items()}
             elif isinstance(entry, str):
                 self.read(entry.lstrip("/"), "" if entry.startswith("/") else group, package)
             elif isinstance(entry, dict):

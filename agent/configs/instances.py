@@ -4,10 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from ..code_map import Call
+from .composed import TARGET
 from .scalar import ConfigError, Path
 from .text import READERS, Config, read_config
-
-TARGET = "_target_"
 
 
 def configured_calls(sources: Mapping[str, bytes]) -> tuple[Call, ...]:
