@@ -25,7 +25,9 @@ BUILDERS = frozenset(
     "configure learn setup".split()
 )
 """Functions whose parameter defaults are settings, whatever the parameter is called."""
-DATA_WORDS = frozenset({"data", "dataset", "datasets", "loader", "loaders", "tokenizer", "sampler"})
+DATA_WORDS = frozenset(
+    {"data", "dataset", "datasets", "dataloader", "dataloaders", "loader", "loaders", "tokenizer", "sampler"}
+)
 """Code that makes data: its parameters are settings only where a rule knows their name."""
 STATES = frozenset({"is", "has", "have", "was", "found", "done", "available", "installed", "ready", "first"})
 """A switch whose name says one of these tells how things are."""
@@ -176,6 +178,7 @@ class _Finder:
             return
         last = callee.rpartition(".")[2]
         if callee == "dict":
+            self._group({a.keyword.value: a.value for a in node.args if a.keyword})
             return
         if callee.startswith(ESTIMATOR_PACKAGES) and last[:1].isupper():
             self._arguments(node, last, ESTIMATORS)
@@ -184,6 +187,20 @@ class _Finder:
                 self._arguments(node, last, table)
         elif callee:
             self._keywords(node, callee)
+
+    def visit_Dict(self, node: cst.Dict) -> None:
+        pairs = [(literal_value(e.key), e.value) for e in node.elements if isinstance(e, cst.DictElement)]
+        self._group({key: value for key, value in pairs if isinstance(key, str)})
+
+    def _group(self, settings: Mapping[str, cst.BaseExpression]) -> None:
+        """A group of an optimizer's parameters, `{"params": ..., "lr": 0.1}`; one without decay is without it on purpose."""
+        if "params" not in settings:
+            return
+        prefix = f"{self.here}.group" if self.scope else "group"
+        for name, setting in settings.items():
+            for suffix, element, value in _elements(setting):
+                if value and not isinstance(value, bool | str):
+                    self._add(f"{prefix}.{name}{suffix}", name, element, value, "argument")
 
     def visit_Subscript(self, node: cst.Subscript) -> None:
         """`{"a": A, "b": B}[name]`, or the same by the name of the table: what `name` may be."""

@@ -151,3 +151,11 @@ def test_trainers_and_layers_of_libraries() -> None:
         "TrainingArguments.learning_rate", "TrainingArguments.warmup_ratio", "TrainingArguments.num_train_epochs",
         "Dense.units", "Conv2D.filters", "Dropout.p", "Adam.learning_rate", "fit.epochs", "fit.batch_size",
     }  # fmt: skip
+
+
+def test_groups_of_an_optimizers_parameters() -> None:
+    source = (
+        "groups = make([{'params': a, 'weight_decay': 0.05}, {'params': b, 'weight_decay': 0.0}, {'weight_decay': 3.0}])\n"
+        "more = [dict(params=c, lr=0.2 * base, betas=(0.9, 0.95), eps=1e-8)]\n"
+    )
+    assert set(space({"train.py": source})) == {"group.weight_decay", "group.betas[0]", "group.betas[1]"}
