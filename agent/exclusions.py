@@ -18,7 +18,7 @@ MEASUREMENT = SEEDS | frozenset({
     "timeout", "deadline", "budget", "time limit", "max time", "max hours", "sleep", "retries", "retry",
     # logging, saving, showing
     "log", "logs", "logging", "logger", "print", "verbose", "verbosity", "quiet", "debug", "save", "saves", "saving",
-    "checkpoint", "checkpoints", "ckpt", "report", "plot", "plots", "display", "show", "progress", "wandb",
+    "checkpoint", "checkpoints", "ckpt", "report", "plot", "plots", "display", "show", "progress", "bar", "wandb",
     "tensorboard", "every", "freq", "frequency", "interval", "resume", "version", "tag", "export", "dpi", "figsize",
     # machine
     "device", "gpu", "gpus", "cuda", "cpu", "mps", "port", "host", "hostname", "address", "worker", "workers",
@@ -42,7 +42,7 @@ SHAPE = frozenset({
     "outputs", "in features", "out features", "in channels", "out channels", "in dim", "out dim", "n features",
     "n items", "num items", "n users", "num users", "image", "img", "block size", "context", "context length",
     "seq len", "seq length", "sequence length", "max len", "maxlen", "max length", "max seq len", "kernel", "stride", "padding",
-    "n digits", "ndigit", "groups", "shape", "out shape", "in shape", "resolution", "crop",
+    "n digits", "ndigit", "groups", "shape", "expansion", "out shape", "in shape", "resolution", "crop",
 })  # fmt: skip
 """Set by the data or by the shape of the evaluation: tuned only when target.toml gives them a range."""
 

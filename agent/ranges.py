@@ -151,7 +151,7 @@ _RULES: tuple[tuple[frozenset[str], Maker, bool], ...] = (
      _grid("size", (0.25, 0.5, 1, 2, 4)), False),
     (frozenset({"hidden", "nhid", "bottleneck", "width", "widths", "units", "d ff", "ff", "ffn", "mlp", "filters", "features", "latent",
                 "factors", "neurons"}), _around("size", 4), False),
-    (frozenset({"scale", "expansion", "mult", "multiplier", "ratio"}), _around("multiplier", 4), False),
+    (frozenset({"scale", "mult", "multiplier", "ratio"}), _around("multiplier", 4), False),
     (frozenset({"clip", "max norm", "grad clip", "clip norm", "temperature", "temp", "alpha", "lambda", "lam", "lmbda",
                 "coef", "coeff", "coefficient", "weight", "std", "initrange", "init range", "sigma", "margin", "scale", "noise", "c", "penalty",
                 "strength"}), _factor, True),

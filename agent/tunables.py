@@ -21,6 +21,7 @@ from .configs.scalar import ConfigError, Scalar
 from .configs.text import read_config
 from .exclusions import SEEDS, measures, measuring_scope, shaped
 from .literals import Site, is_setting, sites_and_choices, sites_in
+from .mentioned import Mentions
 from .offered import Offered
 from .passed import PassedArguments
 from .ranges import Range, range_for
@@ -99,8 +100,10 @@ def _reachable(code: CodeMap, target: Target) -> Iterator[Literal]:
     for file in reached:
         sites[file], compared = sites_and_choices(code.module(file))
         offered.compare(compared)
+    named = [call.callee.rpartition(".")[2] for call in made]
+    mentions = Mentions(code.sources, reached, entry, named)
     for file in reached:
-        kept = [site for site in sites[file] if offered.is_candidate(site, file)]
+        kept = [s for s in sites[file] if mentions.in_use(file, s.scope) and offered.is_candidate(s, file)]
         for site, line in _with_lines(code.module(file), kept):
             if not given.covers(site) and not passed.always(site):
                 wider = replace(site, choices=offered.choices(site))

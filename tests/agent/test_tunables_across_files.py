@@ -159,3 +159,40 @@ def test_groups_of_an_optimizers_parameters() -> None:
         "more = [dict(params=c, lr=0.2 * base, betas=(0.9, 0.95), eps=1e-8)]\n"
     )
     assert set(space({"train.py": source})) == {"group.weight_decay", "group.betas[0]", "group.betas[1]"}
+
+
+ZOO = {
+    "zoo/__init__.py": "from .small import *\nfrom .large import *\n",
+    "zoo/small.py": (
+        "import torch.nn as nn\n\n\nclass Part(nn.Module):\n    def __init__(self, dropout=0.1):\n        pass\n\n\n"
+        "class Small(nn.Module):\n    def __init__(self, dropout=0.2):\n        self.part = Part()\n\n\n"
+        "def test():\n    Large()\n"
+    ),
+    "zoo/large.py": "import torch.nn as nn\n\n\nclass Large(nn.Module):\n    def __init__(self, dropout=0.3):\n        pass\n",
+}
+PARTS = {
+    "zoo/small.py::Part.__init__.dropout", "zoo/small.py::Small.__init__.dropout", "zoo/large.py::Large.__init__.dropout",
+}  # fmt: skip
+
+
+def test_the_models_of_a_zoo_that_nobody_makes_are_left_out() -> None:
+    used = space(ZOO | {"train.py": "from zoo import *\n\n\ndef test():\n    pass\n\n\ntest()\nnet = Small()\n"})
+    assert set(used) == {"zoo/small.py::Part.__init__.dropout", "zoo/small.py::Small.__init__.dropout"}
+
+
+def test_what_is_looked_up_as_the_code_runs_may_be_any_of_them() -> None:
+    assert set(space(ZOO | {"train.py": "import zoo\nnet = getattr(zoo, name)()\n"})) == PARTS
+    assert set(space(ZOO | {"train.py": "import zoo\nnet = zoo.__dict__[name]()\n"})) == PARTS
+    assert set(space(ZOO | {"train.py": "import zoo\nnet = eval(name)()\n"})) == PARTS
+    assert set(space(ZOO | {"train.py": "import zoo\nnet.eval()\n"})) == set()
+    by_text = ZOO | {"train.py": "from zoo import *\nchosen = {'Large': 1}\n"}
+    assert set(space(by_text)) == {"zoo/large.py::Large.__init__.dropout"}
+
+
+def test_a_decorator_may_put_a_class_anywhere() -> None:
+    files = {
+        "train.py": "import parts\n",
+        "parts.py": "@register\nclass Net:\n    def __init__(self, dropout=0.1):\n        pass\n\n\n"
+        "class Other:\n    def __init__(self, dropout=0.1):\n        pass\n",
+    }
+    assert set(space(files)) == {"parts.py::Net.__init__.dropout"}
