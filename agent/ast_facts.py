@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from .facts import MAX_VALUE, FileFacts, Record, short
 from .flows import Flow, dotted, entries
@@ -33,7 +34,7 @@ class _Reader:
         self.flow: Flow | None = None
         self.constant = ""
         self.found = Record()
-        self._readers: dict[type[ast.AST], Callable[[ast.AST, int], bool]] = {
+        self._readers: dict[type[ast.AST], Callable[[Any, int], bool]] = {
             ast.ClassDef: self._class,
             ast.FunctionDef: self._function,
             ast.AsyncFunctionDef: self._function,
@@ -43,7 +44,7 @@ class _Reader:
             ast.JoinedStr: self._joined,
             ast.Return: self._return,
             ast.Assign: self._assign,
-        }  # type: ignore[dict-item]
+        }
 
     def module(self, tree: ast.Module) -> None:
         for statement in _without_docstring(tree.body):
@@ -56,9 +57,9 @@ class _Reader:
         if depth >= MAX_DEPTH - 1:
             raise UnreadableError(f"nested more than {MAX_DEPTH} levels deep")
         kind = node.__class__
-        if kind is ast.Constant:
-            if node.value.__class__ is str and len(node.value) >= MIN_TEXT:  # type: ignore[attr-defined]
-                self._text(node, node.value, [])  # type: ignore[attr-defined]
+        if isinstance(node, ast.Constant):
+            if node.value.__class__ is str and len(node.value) >= MIN_TEXT:
+                self._text(node, node.value, [])
             return
         reader = self._readers.get(kind)
         if reader is not None and reader(node, depth):

@@ -90,7 +90,9 @@ class CodeMap:
     python_files: tuple[str, ...] = ()
     """Files libcst could parse, sorted."""
     relevance: Mapping[str, float] = field(default_factory=dict)
-    """Share of each Python file with facts, most relevant first: what the entry points reach, then the rest."""
+    """Share of each Python file with facts, most relevant first: the entry files, what they reach, the rest."""
+    entry: tuple[str, ...] = ()
+    """Where reading started: the files a target's train command names, else the scripts."""
     reached: tuple[str, ...] = ()
     """Files that the entry points import, themselves included, most relevant first."""
     notes: tuple[str, ...] = ()

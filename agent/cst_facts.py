@@ -106,11 +106,22 @@ class _Reader(cst.CSTVisitor):
 
     def visit_FormattedString(self, node: cst.FormattedString) -> bool:
         self._text(node, *self._pieces(node))
-        return True
+        self._visit_fields(node)
+        return False
 
     def visit_ConcatenatedString(self, node: cst.ConcatenatedString) -> bool:
         self._text(node, *self._pieces(node))
+        self._visit_fields(node)
         return False
+
+    def _visit_fields(self, node: cst.BaseExpression) -> None:
+        """What a string is filled with is code as well."""
+        if isinstance(node, cst.ConcatenatedString):
+            self._visit_fields(node.left)
+            self._visit_fields(node.right)
+        for part in node.parts if isinstance(node, cst.FormattedString) else ():
+            if isinstance(part, cst.FormattedStringExpression):
+                part.expression.visit(self)
 
     def _pieces(self, node: cst.BaseExpression) -> tuple[str, tuple[str, ...]]:
         """The text of a string as the program sees it, with `{expression}` for each field."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..targets.checkout import Checkout
 from ..targets.errors import UsageError
 from ..targets.state_folder import prepare_home
-from ..targets.target import Metric, Steps, Target
+from .bare_target import bare_target
 from .draft import draft_target
 from .read_commit import read_commit
 
@@ -30,7 +30,7 @@ def draft(path_or_url: str, home: Path, *, commit: str | None, name: str | None)
     file = home / "targets" / name / "target.toml"
     if file.exists():
         raise UsageError("a target of this name is there already", where=str(file), fix="another --name, or delete it")
-    checkout = Checkout.open(_unread(source, commit), home)
+    checkout = Checkout.open(bare_target(source, commit), home)
     try:
         code = read_commit(checkout, checkout.base)
         text = draft_target(code, name, source, checkout.base)
@@ -39,15 +39,3 @@ def draft(path_or_url: str, home: Path, *, commit: str | None, name: str | None)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
     return Draft(name, file)
-
-
-def _unread(source: str, commit: str | None) -> Target:
-    """A target of which only the source is known: enough to read it."""
-    return Target(
-        name="unread",
-        repo=source,
-        commit=commit,
-        steps=Steps(train=("python",)),
-        metric=Metric(name="unknown", direction="maximize"),
-        editable=("**",),
-    )

@@ -1,113 +1,126 @@
-"""`branchlab map` as data and as a page for the terminal."""
+"""`branchlab map` as a page for the terminal."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from ..targets.tunable import Tunable
 from .audit import AuditFinding
-from .code_map import CodeMap, Role, Symbol
+from .code_map import CodeMap, Role, Symbol, Unread
+from .map_data import Finding, file_sources
+from .model_tree import MAX_MODELS, Layer, drawn_models, model_trees
+from .proposers.defects.searched import MAX_BYTES, searched
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.tree import Tree
 
 ROLES: tuple[Role, ...] = (
     "model", "loss", "optimizer", "data", "training_step", "loop", "evaluation", "metric", "prompt", "retrieval", "memory",
     "llm_call",
 )  # fmt: skip
-
-
-FINDING_KEYS = ("file", "line", "detector", "title", "rationale")
-
-
-class Finding(Protocol):
-    """What the map shows of a detector's finding."""
-
-    @property
-    def file(self) -> str: ...
-    @property
-    def line(self) -> int: ...
-    @property
-    def detector(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def rationale(self) -> str: ...
-
-
-def map_json(
-    code: CodeMap, tunables: Sequence[Tunable], findings: Sequence[Finding], audited: Sequence[AuditFinding] = ()
-) -> dict[str, Any]:
-    """The map as plain data with stable keys.
-
-    `commit`; `files` (path, source: `cst`, `ast` or `unread`); `symbols` (name, kind, file, line, end_line, signature,
-    roles, via: role to the way it came, source); `imports` (file, line, module, name, alias); `calls` (file, line, caller, callee, positional,
-    keywords); `prompts` (file, line, symbol, text, fields); `tunables` (name, file, line, type, default, rule, low,
-    high, log, choices); `findings` (file, line, detector, title, rationale); `audit` (question, severity, file, line,
-    title, rationale, advice); `unread` (file, reason).
-    """
-    return {
-        "commit": code.commit,
-        "files": [{"path": file, "source": source} for file, source in _files(code)],
-        "symbols": [
-            asdict(symbol) | {"roles": sorted(symbol.roles), "via": dict(symbol.via)} for symbol in code.symbols
-        ],
-        "imports": [asdict(imported) for imported in code.imports],
-        "calls": [asdict(call) | {"keywords": dict(call.keywords)} for call in code.calls],
-        "prompts": [asdict(prompt) | {"fields": list(prompt.fields)} for prompt in code.prompts],
-        "tunables": [asdict(one) | {"choices": list(one.choices) if one.choices else None} for one in tunables],
-        "findings": [{key: getattr(finding, key) for key in FINDING_KEYS} for finding in findings],
-        "audit": [asdict(finding) for finding in audited],
-        "unread": [asdict(one) for one in code.unread],
-    }
+TITLES = {"training_step": "training loop", "loop": "runs the loop", "data": "data path", "llm_call": "language model"}
+MAX_MODULES = 30
+MAX_SYMBOLS = 12
+"""Symbols of one role, in one file, and files of one role that are shown."""
+MAX_PROMPTS = 40
+MARKS = frozenset(
+    "train eval zero_grad backward step clip_grad_norm_ clip_grad_value_ no_grad inference_mode autocast fit partial_fit "
+    "train_on_batch state_dict save save_pretrained DataLoader train_test_split random_split load_dataset read_csv predict "
+    "argmax accuracy_score f1_score roc_auc_score cross_entropy".split()
+)
+"""Calls that tell how a loop goes, shown with their lines."""
 
 
 def render_map(
     code: CodeMap, tunables: Sequence[Tunable], findings: Sequence[Finding], audited: Sequence[AuditFinding] = ()
 ) -> "RenderableType":
-    """Modules with their roles, the tree of models, tunables, findings, and what was not read.
+    """Modules by relevance, roles (training loop, data path, evaluation, ...), the tree of models, tunables, findings,
+    prompts, and what was not read.
 
     Text of the repository is shown as text: no markup in it has an effect.
     """
     from rich.console import Group
-    from rich.text import Text
 
     parts: list[RenderableType] = [
-        Text(
-            f"{code.commit[:12]}: {len(code.python_files)} Python files, {len(code.symbols)} symbols, {len(code.calls)} calls"
-        ),
+        *_head(code),
         _table(
             "Evaluator audit",
             ("severity", "place", "what", "what to do"),
             [(f.severity, f"{f.file}:{f.line}", f"{f.title}. {f.rationale}", f.advice) for f in audited],
         ),
+        _modules_table(code),
         _roles_table(code),
         _model_tree(code),
         _tunables_table(tunables),
         _findings_table(findings),
+        *_not_searched(code),
     ]
     if code.prompts:
-        parts.append(_table("Prompts", ("place", "symbol", "fields", "text"), [
+        rows = [
             (f"{p.file}:{p.line}", p.symbol, ", ".join(p.fields), " ".join(p.text.split())[:60]) for p in code.prompts
-        ]))  # fmt: skip
+        ]
+        parts.append(_table("Prompts", ("place", "symbol", "fields", "text"), _first(rows, MAX_PROMPTS)))
     if code.unread:
-        parts.append(_table("Not read", ("file", "reason"), [(one.file, one.reason) for one in code.unread]))
+        parts.append(_table("Not read", ("file", "reason"), _unread_rows(code.unread)))
     return Group(*parts)
 
 
-def _files(code: CodeMap) -> Iterable[tuple[str, str]]:
-    parsed = set(code.python_files)
-    by_ast = {symbol.file for symbol in code.symbols} | {imported.file for imported in code.imports}
-    for file in sorted(name for name in code.sources if name.endswith(".py")):
-        yield file, "cst" if file in parsed else "ast" if file in by_ast else "unread"
+def _head(code: CodeMap) -> list["RenderableType"]:
+    from rich.text import Text
+
+    read = file_sources(code)
+    by_cst = len(code.python_files)
+    lines = [
+        f"{code.commit[:12] or 'files as they lie there'}: {len(read)} Python files ({by_cst} read for editing), "
+        f"{len(code.symbols)} symbols, {len(code.calls)} calls",
+        *([f"read from {_some(code.entry)}"] if code.entry else []),
+        *code.notes,
+    ]
+    return [Text(_printable(line)) for line in lines]
+
+
+def _modules_table(code: CodeMap) -> "RenderableType":
+    """The most relevant files, with what they hold."""
+    sources, reached = file_sources(code), set(code.reached)
+    roles: dict[str, set[str]] = {}
+    for symbol in code.symbols:
+        roles.setdefault(symbol.file, set()).update(symbol.roles)
+    rows = [
+        (
+            file,
+            f"{100 * share:.1f} %" if share >= 0.0005 else "",
+            str(code.sources[file].count(b"\n")),
+            sources[file] + ("" if file in reached else ", not imported"),
+            ", ".join(TITLES.get(role, role) for role in ROLES if role in roles.get(file, ())),
+        )
+        for file, share in code.relevance.items()
+    ]
+    return _table("Modules", ("file", "relevance", "lines", "read by", "holds"), _first(rows, MAX_MODULES))
 
 
 def _roles_table(code: CodeMap) -> "RenderableType":
-    rows = []
+    calls: dict[tuple[str, str], list[str]] = {}
+    for call in code.calls:
+        name = call.callee.rpartition(".")[2]
+        if name in MARKS:
+            calls.setdefault((call.file, call.caller), []).append(f"{name}:{call.line}")
+    place = {file: number for number, file in enumerate(code.relevance)}
+    rows: list[Sequence[str]] = []
     for role in ROLES:
-        for file, symbols in _by_file(code.with_role(role)).items():
-            rows.append((role, file, ", ".join(_played_by(symbol, role) for symbol in symbols)))
-    return _table("Roles", ("role", "file", "symbols"), rows)
+        files = _by_file(code.with_role(role))
+        order = sorted(files, key=lambda file: (place.get(file, len(place)), file))
+        for file in order[:MAX_SYMBOLS]:
+            names = [_played_by(s, role) for s in files[file]]
+            does = [mark for s in files[file] for mark in calls.get((file, s.name), ())] if role in MARKED else []
+            rows.append(
+                (TITLES.get(role, role), file, _some(names, MAX_SYMBOLS), _some(list(dict.fromkeys(does)), MAX_SYMBOLS))
+            )
+        if len(order) > MAX_SYMBOLS:
+            rows.append((TITLES.get(role, role), f"and {len(order) - MAX_SYMBOLS} more files", "", ""))
+    return _table("Roles", ("role", "file", "symbols", "calls"), rows)
+
+
+MARKED = ("training_step", "data", "evaluation")
 
 
 def _played_by(symbol: Symbol, role: Role) -> str:
@@ -124,25 +137,35 @@ def _by_file(symbols: Iterable[Symbol]) -> dict[str, list[Symbol]]:
 
 
 def _model_tree(code: CodeMap) -> "RenderableType":
-    """Each model with the layers and other models its constructor makes."""
+    """Each model with its layers, their sizes and how many parameters they have, as far as the text says."""
     from rich.text import Text
     from rich.tree import Tree
 
     tree = Tree(Text("Models", style="bold"))
-    for model in code.with_role("model"):
-        branch = tree.add(Text(_printable(f"{model.name}  {model.file}:{model.line}")))
-        scope = f"{model.name}.__init__" if model.kind == "class" else model.name
-        for call in code.calls:
-            made = call.callee.rpartition(".")[2]
-            if call.file == model.file and call.caller == scope and made[:1].isupper():
-                arguments = ", ".join(_argument(key, text) for key, text in call.keywords.items())
-                branch.add(Text(_printable(f"{made}({arguments})  :{call.line}"), style="dim"))
+    for model in model_trees(code):
+        branch = tree.add(Text(_printable(f"{model.name}  {model.file}:{model.line}  {_count(model)}")))
+        _draw(branch, model)
+    models = len(code.with_role("model"))
+    if models > MAX_MODELS and len(drawn_models(code)) == MAX_MODELS:
+        tree.add(Text(f"and more: {models} models were found, the {MAX_MODELS} most relevant are drawn", style="dim"))
     return tree
 
 
-def _argument(key: str, text: str) -> str:
-    value = " ".join(text.split())[:40]
-    return f"**{value}" if key == "**" else f"{key}={value}"
+def _draw(branch: "Tree", layer: Layer) -> None:
+    from rich.text import Text
+
+    for part in layer.parts:
+        times = "" if part.times == 1 else f"{part.times if part.times is not None else '?'} × "
+        kind = "" if part.kind == part.name else part.kind
+        inside = part.shape or part.arguments
+        text = f"{part.name}: {times}{kind}({inside})" if not part.parts else f"{part.name}: {times}{kind}"
+        _draw(branch.add(Text(_printable(f"{text}  :{part.line}  {_count(part)}"), style="dim")), part)
+
+
+def _count(layer: Layer) -> str:
+    if layer.parameters is not None:
+        return f"{layer.parameters:,} parameters" if layer.parameters else ""
+    return f"at least {layer.at_least:,} parameters" if layer.at_least else "parameters not in the text"
 
 
 def _tunables_table(tunables: Sequence[Tunable]) -> "RenderableType":
@@ -159,6 +182,39 @@ def _range(tunable: Tunable) -> str:
 def _findings_table(findings: Sequence[Finding]) -> "RenderableType":
     rows = [(one.detector, f"{one.file}:{one.line}", one.title, one.rationale) for one in findings]
     return _table("Findings", ("kind", "place", "what", "why"), rows)
+
+
+def _not_searched(code: CodeMap) -> list["RenderableType"]:
+    from rich.text import Text
+
+    looked_at = searched(code)
+    left = len(code.relevance) - sum(file in code.relevance for file in looked_at)
+    if not left or sum(len(code.sources[file]) for file in code.relevance) <= MAX_BYTES:
+        return []
+    return [
+        Text(
+            f"{left:,} files were not searched for defects: the {len(looked_at):,} most relevant were, {MAX_BYTES:,} bytes"
+        )
+    ]
+
+
+def _unread_rows(unread: Sequence[Unread]) -> list[tuple[str, str]]:
+    """Files by reason: a thousand files beyond one limit are one row."""
+    reasons: dict[str, list[str]] = {}
+    for one in unread:
+        reasons.setdefault(one.reason, []).append(one.file)
+    return [(_some(files), reason) for reason, files in reasons.items()]
+
+
+def _some(names: Sequence[str], most: int = 6) -> str:
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _first(rows: Sequence[Sequence[str]], most: int) -> list[Sequence[str]]:
+    if len(rows) <= most:
+        return list(rows)
+    return [*rows[:most], (f"and {len(rows) - most:,} more", *[""] * (len(rows[0]) - 1))]
 
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> "RenderableType":

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 MARK = 0x62724C78
 """SQLite's application id of our files."""
@@ -45,7 +46,8 @@ class FactCache:
 
     def get(self, analyser: str, blobs: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """The records of `blobs`, in no order; a blob without one is left out."""
-        yield from self._ask("SELECT blob, record FROM facts WHERE analyser = ? AND blob IN ", analyser, blobs)
+        rows = self._ask("SELECT blob, record FROM facts WHERE analyser = ? AND blob IN ", analyser, blobs)
+        yield from ((blob, record) for blob, record in rows)
         yield from ((blob, self._held[blob, analyser]) for blob in blobs if (blob, analyser) in self._held)
 
     def put(self, analyser: str, rows: Sequence[tuple[str, bytes]]) -> None:
@@ -101,7 +103,7 @@ class FactCache:
             raise
         return base
 
-    def _ask(self, question: str, analyser: str, blobs: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    def _ask(self, question: str, analyser: str, blobs: Iterable[str]) -> Iterator[tuple[Any, ...]]:
         """Rows as far as they can be read: what is missing is made again."""
         rest = iter(blobs)
         while self._base is not None and (some := list(islice(rest, _ASK))):

@@ -1,6 +1,6 @@
 """Facts of files by content: from the cache where it has them, else from reading, which fills the cache."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -47,14 +47,15 @@ class FactIndex:
         damaged = f"{self._damaged} damaged records of the index of facts were made anew"
         return (*self._cache.notes, *([damaged] if self._damaged else []))
 
-    def update(self, level: Level, blobs: Mapping[str, int], read: Read) -> int:
+    def update(self, level: Level, blobs: Iterable[str], read: Read) -> int:
         """Reads the contents that have no record yet; how many those were.
 
-        `blobs`: bytes of each git blob id. `read`: the content of one; may be called from two threads at once.
+        `blobs`: git blob ids. `read`: the content of one; may be called from two threads at once.
         """
         version = analyser(level)
-        known = self._cache.known(version, blobs)
-        missing = [(blob, size) for blob, size in blobs.items() if blob not in known]
+        wanted = dict.fromkeys(blobs)
+        known = self._cache.known(version, wanted)
+        missing = [blob for blob in wanted if blob not in known]
         rows: list[tuple[str, bytes]] = []
         for row in analyse_all(level, missing, read, self._processes):
             rows.append(row)
@@ -72,11 +73,10 @@ class FactIndex:
         paths: dict[str, list[str]] = {}
         for path, blob in files.items():
             paths.setdefault(blob, []).append(path)
-        self.update(level, {blob: len(contents[at[0]]) for blob, at in paths.items()}, lambda b: contents[paths[b][0]])
+        self.update(level, paths, lambda blob: contents[paths[blob][0]])
         yield from self._placed(level, paths)
         if lost := {blob: at for blob, at in paths.items() if at}:  # damaged, or gone between the two questions
-            rows = analyse_all(level, [(blob, len(contents[at[0]])) for blob, at in lost.items()],
-                               lambda b: contents[lost[b][0]], 1)  # fmt: skip
+            rows = analyse_all(level, list(lost), lambda blob: contents[lost[blob][0]], 1)
             self._cache.put(analyser(level), list(rows))
             yield from self._placed(level, lost)
 

@@ -8,7 +8,7 @@ import struct
 import sys
 from typing import BinaryIO
 
-from .analysis import LEVELS, analyse
+from .analysis import LEVELS, MAX_RECORD, analyse
 
 COUNT, CONTENT, ANSWER = struct.Struct("<I"), struct.Struct("<BQ"), struct.Struct("<Q")
 
@@ -19,7 +19,8 @@ def take(pipe: BinaryIO, form: struct.Struct) -> tuple[int, ...]:
 
 
 def take_bytes(pipe: BinaryIO, size: int) -> bytes:
-    data = pipe.read(size)
+    """So many bytes. Raises: EOFError when they do not come, or are more than anybody here says."""
+    data = pipe.read(size) if size <= MAX_RECORD else b""
     if len(data) < size:
         raise EOFError
     return data

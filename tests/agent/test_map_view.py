@@ -7,7 +7,8 @@ from io import StringIO
 from rich.console import Console
 
 from branchlab.agent.audit import AuditFinding
-from branchlab.agent.map_view import map_json, render_map
+from branchlab.agent.map_data import map_json
+from branchlab.agent.map_view import render_map
 from branchlab.agent.read import read_code
 from branchlab.agent.tunables import literals_in
 
@@ -25,6 +26,9 @@ class Found:
     detector: str = "a_detector"
     title: str = "[blink]loud[/blink] \x1b[31mtitle"
     rationale: str = "because"
+    symbol: str = "Net"
+    confidence: str = "medium"
+    action: str = "advise"
 
 
 CODE = read_code("d" * 40, SOURCES)
@@ -40,14 +44,15 @@ def page(width: int = 120) -> str:
 def test_the_data_has_the_documented_keys_and_survives_json() -> None:
     body = map_json(CODE, TUNABLES, [Found()])
     assert json.loads(json.dumps(body)) == body
-    assert set(body) == {
-        "commit", "files", "symbols", "imports", "calls", "prompts", "tunables", "findings", "audit", "unread",
-    }  # fmt: skip
-    assert body["files"] == [{"path": "bad.py", "source": "unread"}, {"path": "model.py", "source": "cst"}]
-    assert body["tunables"][0]["name"] == "model.py::DROPOUT"
-    assert body["findings"] == [
-        {"file": "model.py", "line": 3, "detector": "a_detector", "title": Found.title, "rationale": "because"}
+    assert body["files"] == [
+        {"path": "bad.py", "source": "unread", "lines": 1, "relevance": 0.0, "reached": False, "searched": False},
+        {"path": "model.py", "source": "cst", "lines": 7, "relevance": 1.0, "reached": True, "searched": True},
     ]
+    assert body["tunables"][0]["name"] == "model.py::DROPOUT"
+    assert body["findings"][0] == {
+        "file": "model.py", "line": 3, "detector": "a_detector", "symbol": "Net", "title": Found.title,
+        "rationale": "because", "confidence": "medium", "action": "advise",
+    }  # fmt: skip
     net = next(symbol for symbol in body["symbols"] if symbol["name"] == "Net")
     assert (net["roles"], net["source"]) == (["model"], "cst")
 
@@ -64,8 +69,8 @@ def test_the_audit_stands_before_everything_that_was_understood() -> None:
 def test_the_page_shows_everything() -> None:
     text = page()
     for part in (
-        "Net  model.py:5",
-        "Linear(bias=False)",
+        "a: Linear(3 → 4)  :7  12 parameters",
+        "Net  model.py:5  12 parameters",
         "model.py::DROPOUT",
         "0 to 0.8",
         "a_detector",
