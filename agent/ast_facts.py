@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .facts import MAX_VALUE, FileFacts, Record, short
+from .flows import Flow, dotted, entries
 from .readable import FIELDS, LEAVES, MAX_DEPTH, UnreadableError
 
 MIN_TEXT = 60
@@ -30,6 +31,7 @@ class _Reader:
         # ast counts columns in UTF-8 bytes and ends lines at \n, \r\n and \r only.
         self.lines = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "surrogatepass").split(b"\n")
         self.scope = ""
+        self.flow: Flow | None = None
         self.constant = ""
         self.found = Record()
         self._readers: dict[type[ast.AST], Callable[[Any, int], bool]] = {
@@ -40,6 +42,8 @@ class _Reader:
             ast.ImportFrom: self._import_from,
             ast.Call: self._call,
             ast.JoinedStr: self._joined,
+            ast.Return: self._return,
+            ast.Assign: self._assign,
         }
 
     def module(self, tree: ast.Module) -> None:
@@ -84,6 +88,7 @@ class _Reader:
         for part in (*node.decorator_list, *node.bases, *node.keywords):
             self.read(part, depth + 1)
         name = f"{self.scope}.{node.name}" if self.scope else node.name
+        self._decorated(name, node)
         bases = [short(self.slice(base)) for base in node.bases if not isinstance(base, ast.Starred)]
         self._symbol(name, "class", node, short(f"class {node.name}({', '.join(bases)})"))
         self.found.bases[name] = bases
@@ -95,8 +100,28 @@ class _Reader:
             self.read(part, depth + 1)
         name = f"{self.scope}.{node.name}" if self.scope else node.name
         self._symbol(name, "function", node, short(f"{node.name}({', '.join(self._parameters(node.args))})"))
+        self._decorated(name, node)
+        around, self.flow = self.flow, Flow()
         self._body(name, node.body, depth)
+        if result := self.flow.result():
+            self.found.returns[name] = result
+        self.flow = around
         return True
+
+    def _return(self, node: ast.Return, depth: int) -> bool:
+        if self.flow is not None:
+            self.flow.comes_back(node.value)
+        return False
+
+    def _assign(self, node: ast.Assign, depth: int) -> bool:
+        if self.flow is not None:
+            self.flow.bind(node.targets, node.value)
+        return False
+
+    def _decorated(self, name: str, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        called = (one.func if isinstance(one, ast.Call) else one for one in node.decorator_list)
+        if names := [text for one in called if (text := dotted(one))]:
+            self.found.decorators[name] = names
 
     def _import(self, node: ast.Import, depth: int) -> bool:
         for alias in node.names:
@@ -140,6 +165,8 @@ class _Reader:
             case _:
                 return False
         self._symbol(name, "constant", statement, short(f"{name} = {self.slice(value)}"))
+        if names := entries(value):
+            self.found.tables[name] = names
         self.constant = name
         self.read(value, 2)
         self.constant = ""

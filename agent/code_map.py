@@ -9,7 +9,12 @@ from .trees import Trees
 if TYPE_CHECKING:
     import libcst as cst
 
-Role = Literal["model", "loss", "optimizer", "data", "training_step", "evaluation", "prompt"]
+Role = Literal[
+    "model", "loss", "optimizer", "data", "training_step", "loop", "evaluation", "metric", "prompt", "retrieval", "memory",
+    "llm_call",
+]  # fmt: skip
+"""`training_step`: one pass of forward, backward and update, or a call that does them all; `loop`: what calls it again and
+again. `evaluation`: runs a measurement; `metric`: computes its number. `memory`: a store that is added to and asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,8 @@ class Symbol:
     signature: str
     roles: frozenset[Role] = frozenset()
     source: Literal["ast", "cst"] = "cst"
+    via: tuple[tuple[Role, str], ...] = ()
+    """For a role that came through others, the way it came: `("model", "make -> MODELS -> Net")`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@ the files that may be edited. They must agree, and a test holds them to it."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from sys import intern
 from typing import Any, Literal
 
@@ -41,6 +41,16 @@ class FileFacts:
     texts: tuple[Text, ...] = ()
     is_script: bool = False
     """Has an `if __name__ == "__main__"` guard."""
+    returns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Function to the calls and tables its result comes from (`flows`), import aliases resolved. `ast` alone says so."""
+    tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Module constant to the names in its display. `ast` alone says so."""
+    decorators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Class or function to what decorates it. `ast` alone says so."""
+
+    def with_flows_of(self, other: "FileFacts") -> "FileFacts":
+        """The same with what only the reading by `ast` finds."""
+        return replace(self, returns=other.returns, tables=other.tables, decorators=other.decorators)
 
 
 @dataclass(slots=True)
@@ -59,6 +69,9 @@ class Record:
     """Line, caller, callee, positional arguments, keywords."""
     texts: list[tuple[int, str, str, list[str]]] = field(default_factory=list)
     is_script: bool = False
+    returns: dict[str, list[str]] = field(default_factory=dict)
+    tables: dict[str, list[str]] = field(default_factory=dict)
+    decorators: dict[str, list[str]] = field(default_factory=dict)
 
     def dump(self) -> bytes:
         return json.dumps([getattr(self, name) for name in self.__slots__], separators=(",", ":")).encode()
@@ -91,12 +104,23 @@ class Record:
             ),
             tuple(Text(line, symbol, text, tuple(fields)) for line, symbol, text, fields in self.texts),
             self.is_script,
+            *(_resolved(names, aliases) for names in (self.returns, self.tables, self.decorators)),
         )
 
 
 def _shared(keywords: Mapping[str, str]) -> Mapping[str, str]:
     """The same in less memory: a large repository says `dim=-1` ten thousand times."""
     return {intern(key): intern(value) for key, value in keywords.items()} if keywords else _NONE
+
+
+def _resolved(names: Mapping[str, list[str]], aliases: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(intern(_resolve_lookup(one, aliases)) for one in its) for name, its in names.items()}
+
+
+def _resolve_lookup(name: str, aliases: Mapping[str, str]) -> str:
+    """As `resolve`, for `models[]` and `reply.` too."""
+    bare = name.rstrip("[].")
+    return resolve(bare, aliases) + name[len(bare) :]
 
 
 def aliases_of(imports: tuple[Import, ...]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Literal as OneOf
 import libcst as cst
 
 from ..targets.tunable import Value
-from .call_sites import CALLS, ESTIMATORS
+from .call_sites import ESTIMATORS, parameters_of
 from .dotted import dotted_name, import_aliases
 from .facts import resolve
 from .literal_values import literal_value
@@ -18,15 +18,19 @@ from .roles import ESTIMATOR_PACKAGES
 from .tree_walk import walk
 from .words import said, words
 
-Place = OneOf["constant", "variable", "attribute", "option", "field", "parameter", "argument", "entry"]
+Place = OneOf["constant", "variable", "attribute", "option", "field", "parameter", "argument", "keyword", "entry"]
 
 BUILDERS = frozenset(
     "init train trainer fit main run build make create model net network pretrain finetune optimizer optimizers "
     "configure learn setup".split()
 )
 """Functions whose parameter defaults are settings, whatever the parameter is called."""
-DATA_WORDS = frozenset({"data", "dataset", "datasets", "loader", "loaders", "tokenizer", "sampler"})
+DATA_WORDS = frozenset(
+    {"data", "dataset", "datasets", "dataloader", "dataloaders", "loader", "loaders", "tokenizer", "sampler"}
+)
 """Code that makes data: its parameters are settings only where a rule knows their name."""
+STATES = frozenset({"is", "has", "have", "was", "found", "done", "available", "installed", "ready", "first"})
+"""A switch whose name says one of these tells how things are."""
 FIELD_DECORATORS = frozenset({"dataclass", "define", "frozen", "mutable", "attrs", "s", "attrib"})
 FIELD_BASES = frozenset({"BaseModel", "BaseSettings", "NamedTuple", "Struct"})
 FIELD_CALLS = frozenset({"field", "Field", "ib", "attrib"})
@@ -55,20 +59,37 @@ class Site:
     """For a parameter or a field: its name, and its position in a call (-1 when keyword only)."""
     bounds: tuple[float | None, float | None] = (None, None)
     """Limits the code itself declares."""
+    callee: str = ""
+    """For a keyword: the dotted name of what is called, which only the whole repository can place."""
+    is_fixed: bool = False
+    """A name of the module's own top level, bound this once: no flag that the code turns itself."""
 
 
 def sites_in(module: cst.Module) -> tuple[Site, ...]:
     """Every candidate literal of `module`, in order, keys unique."""
+    return sites_and_choices(module)[0]
+
+
+def sites_and_choices(module: cst.Module) -> tuple[tuple[Site, ...], Mapping[str, Mapping[str, None]]]:
+    """The candidates, and for each name the strings the code compares it with or has as keys of a table it looks it up in."""
     finder = _Finder(import_aliases(module))
     walk(module, finder)
+    lines = (line for line in module.body if isinstance(line, cst.SimpleStatementLine))
+    top = {id(one.value) for line in lines for one in line.body if isinstance(one, cst.Assign | cst.AnnAssign)}
     seen: Counter[str] = Counter()
     unique: list[Site] = []
     for site in finder.sites:
         seen[site.key] += 1
         key = site.key if seen[site.key] == 1 else f"{site.key}#{seen[site.key]}"
-        compared = finder.compared.get(site.key.rpartition(".")[2].lstrip("-").replace("-", "_"), ())
-        unique.append(replace(site, key=key, choices=site.choices or tuple(compared)))
-    return tuple(unique)
+        fixed = id(site.node) in top and finder.bound[site.name] == 1
+        choices = site.choices or tuple(finder.compared.get(choice_name(site), ()))
+        unique.append(replace(site, key=key, choices=choices, is_fixed=fixed))
+    return tuple(unique), finder.compared
+
+
+def choice_name(site: Site) -> str:
+    """The name that the code compares when it reads the value of `site`."""
+    return site.key.partition("#")[0].rpartition(".")[2].lstrip("-").replace("-", "_")
 
 
 class _Finder:
@@ -82,6 +103,10 @@ class _Finder:
         self.field_count: list[int] = []
         self.sites: list[Site] = []
         self.compared: dict[str, dict[str, None]] = defaultdict(dict)
+        self.bound: Counter[str] = Counter()
+        """How often each name is assigned, anywhere in the file."""
+        self.tables: dict[str, tuple[str, ...]] = {}
+        """Names bound to a dict display, with its string keys."""
 
     @property
     def here(self) -> str:
@@ -121,10 +146,19 @@ class _Finder:
         self.field_count.pop()
 
     def visit_Assign(self, node: cst.Assign) -> None:
+        for target in node.targets:
+            self.bound[dotted_name(target.target)] += 1
         if len(node.targets) == 1:
+            name, keys = dotted_name(node.targets[0].target), _string_keys(node.value)
+            if name and keys:
+                self.tables[name] = keys
             self._assignment(node.targets[0].target, node.value, "")
 
+    def visit_AugAssign(self, node: cst.AugAssign) -> None:
+        self.bound[dotted_name(node.target)] += 1
+
     def visit_AnnAssign(self, node: cst.AnnAssign) -> None:
+        self.bound[dotted_name(node.target)] += 1
         declared = dotted_name(node.annotation.annotation)
         closed = _literal_choices(node.annotation.annotation)
         if self._in_class_body() and self.fields[-1] and isinstance(node.target, cst.Name):
@@ -144,11 +178,37 @@ class _Finder:
             return
         last = callee.rpartition(".")[2]
         if callee == "dict":
+            self._group({a.keyword.value: a.value for a in node.args if a.keyword})
             return
         if callee.startswith(ESTIMATOR_PACKAGES) and last[:1].isupper():
             self._arguments(node, last, ESTIMATORS)
-        elif last in CALLS and (last != "DataLoader" or _loads_training_data(node, self.here)):
-            self._arguments(node, last, CALLS[last])
+        elif (table := parameters_of(callee)) is not None:
+            if last != "DataLoader" or _loads_training_data(node, self.here):
+                self._arguments(node, last, table)
+        elif callee:
+            self._keywords(node, callee)
+
+    def visit_Dict(self, node: cst.Dict) -> None:
+        pairs = [(literal_value(e.key), e.value) for e in node.elements if isinstance(e, cst.DictElement)]
+        self._group({key: value for key, value in pairs if isinstance(key, str)})
+
+    def _group(self, settings: Mapping[str, cst.BaseExpression]) -> None:
+        """A group of an optimizer's parameters, `{"params": ..., "lr": 0.1}`; one without decay is without it on purpose."""
+        if "params" not in settings:
+            return
+        prefix = f"{self.here}.group" if self.scope else "group"
+        for name, setting in settings.items():
+            for suffix, element, value in _elements(setting):
+                if value and not isinstance(value, bool | str):
+                    self._add(f"{prefix}.{name}{suffix}", name, element, value, "argument")
+
+    def visit_Subscript(self, node: cst.Subscript) -> None:
+        """`{"a": A, "b": B}[name]`, or the same by the name of the table: what `name` may be."""
+        keys = _string_keys(node.value) or self.tables.get(dotted_name(node.value), ())
+        if len(keys) > 1 and len(node.slice) == 1 and isinstance(index := node.slice[0].slice, cst.Index):
+            name = dotted_name(index.value).rpartition(".")[2]
+            if name:
+                self.compared[name].update(dict.fromkeys(keys))
 
     def visit_Comparison(self, node: cst.Comparison) -> None:
         name = dotted_name(node.left).rpartition(".")[2]
@@ -213,6 +273,13 @@ class _Finder:
             for suffix, element, literal in _elements(argument.value):
                 self._add(f"{prefix}.{name}{suffix}", table[name][1], element, literal, "argument")
 
+    def _keywords(self, call: cst.Call, callee: str) -> None:
+        prefix = ".".join(part for part in (self.here, callee.rpartition(".")[2]) if part)
+        for argument in call.args:
+            if argument.keyword and not isinstance(value := literal_value(argument.value), str) and value is not None:
+                name = argument.keyword.value
+                self._add(f"{prefix}.{name}", name, argument.value, value, "keyword", callee=callee)
+
     def _add(self, key: str, name: str, node: cst.BaseExpression, value: Value, place: Place, **more: object) -> None:
         self.sites.append(Site(key, name, node, value, place, self.here, **more))  # type: ignore[arg-type]
 
@@ -231,7 +298,17 @@ def is_setting(site: Site) -> bool:
         return False
     if site.place == "parameter":
         return bool(BUILDERS & set(words(site.scope.rpartition(".")[2])))
+    if isinstance(site.value, bool):
+        return site.is_fixed and not STATES & set(words(site.name))
     return site.place == "constant" and isinstance(site.value, float)
+
+
+def _string_keys(node: cst.BaseExpression) -> tuple[str, ...]:
+    """The keys of a dict display when all are strings."""
+    if not isinstance(node, cst.Dict):
+        return ()
+    keys = [literal_value(element.key) for element in node.elements if isinstance(element, cst.DictElement)]
+    return tuple(key for key in keys if isinstance(key, str)) if len(keys) == len(node.elements) else ()
 
 
 def _elements(node: cst.BaseExpression) -> Iterator[tuple[str, cst.BaseExpression, Value]]:

@@ -85,7 +85,10 @@ def _parts(
     yield "entry", list(code.entry)
     yield "notes", list(code.notes)
     yield "files", _files(code, sources)
-    yield "symbols", (asdict(symbol) | {"roles": sorted(symbol.roles)} for symbol in code.symbols)
+    yield (
+        "symbols",
+        (asdict(symbol) | {"roles": sorted(symbol.roles), "via": dict(symbol.via)} for symbol in code.symbols),
+    )
     yield "imports", (asdict(one) | {"source": sources.get(one.file, "ast")} for one in code.imports)
     yield "calls", (
         {"file": call.file, "line": call.line, "caller": call.caller, "callee": call.callee, "positional": call.positional,

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.tree import Tree
 
-ROLES: tuple[Role, ...] = ("model", "loss", "optimizer", "data", "training_step", "evaluation", "prompt")
-TITLES = {"training_step": "training loop", "data": "data path"}
+ROLES: tuple[Role, ...] = (
+    "model", "loss", "optimizer", "data", "training_step", "loop", "evaluation", "metric", "prompt", "retrieval", "memory",
+    "llm_call",
+)  # fmt: skip
+TITLES = {"training_step": "training loop", "loop": "runs the loop", "data": "data path", "llm_call": "language model"}
 MAX_MODULES = 30
 MAX_SYMBOLS = 12
 """Symbols of one role, in one file, and files of one role that are shown."""
@@ -107,7 +110,7 @@ def _roles_table(code: CodeMap) -> "RenderableType":
         files = _by_file(code.with_role(role))
         order = sorted(files, key=lambda file: (place.get(file, len(place)), file))
         for file in order[:MAX_SYMBOLS]:
-            names = [s.name or f"line {s.line}-{s.end_line}" for s in files[file]]
+            names = [_played_by(s, role) for s in files[file]]
             does = [mark for s in files[file] for mark in calls.get((file, s.name), ())] if role in MARKED else []
             rows.append(
                 (TITLES.get(role, role), file, _some(names, MAX_SYMBOLS), _some(list(dict.fromkeys(does)), MAX_SYMBOLS))
@@ -118,6 +121,12 @@ def _roles_table(code: CodeMap) -> "RenderableType":
 
 
 MARKED = ("training_step", "data", "evaluation")
+
+
+def _played_by(symbol: Symbol, role: Role) -> str:
+    name = symbol.name or f"line {symbol.line}-{symbol.end_line}"
+    way = dict(symbol.via).get(role)
+    return f"{name} (via {way})" if way else name
 
 
 def _by_file(symbols: Iterable[Symbol]) -> dict[str, list[Symbol]]:

@@ -67,6 +67,17 @@ def _retention(x: float) -> Range | None:
     return Range("1 - x within x [1/10, 10]", round(max(0.0, 1 - 10 * rest), 9), round(1 - rest / 10, 9))
 
 
+def _soft_update(x: float) -> Range | None:
+    """The share of the online network that enters the target network: 1 copies it."""
+    return Range("fraction: [0, 1]", 0.0, 1.0) if x == 1 else _retention(x)
+
+
+def _coefficient(x: float) -> Range | None:
+    if x == 0:
+        return Range("coefficient, off by default: [0, 0.1]", 0.0, 0.1)
+    return _factor(x)
+
+
 def _factor(x: float) -> Range | None:
     return _scale("scale")(x)
 
@@ -106,21 +117,33 @@ def _grid(rule: str, factors: tuple[float, ...]) -> Maker:
 _RULES: tuple[tuple[frozenset[str], Maker, bool], ...] = (
     (frozenset({"warmup", "warm up"}), _around("warm-up", 4), False),
     (frozenset({"accumulation", "accumulation steps", "accum", "accum steps"}), _duration, False),
-    (frozenset({"step size", "t max", "lr step", "lr steps"}), _around("schedule", 4), False),
-    (frozenset({"lr decay", "lr gamma", "decay factor", "ema decay", "momentum", "beta", "betas", "ema", "rho", "tau",
-                "gamma", "discount", "polyak"}), _retention, True),
+    (frozenset({"step size", "t max", "lr step", "lr steps", "decay iters", "decay steps", "decay epochs"}),
+     _around("schedule", 4), False),
+    (frozenset({"train frequency", "training frequency", "train freq", "update frequency", "update freq",
+                "update every", "update interval", "target frequency", "target network frequency", "target freq",
+                "policy frequency", "policy freq"}), _around("interval", 4), False),
+    (frozenset({"gae lambda", "td lambda"}), _retention, True),
+    (frozenset({"tau", "polyak"}), _soft_update, True),
+    (frozenset({"start e", "end e", "epsilon start", "epsilon end", "eps start", "eps end", "initial epsilon",
+                "final epsilon", "exploration fraction"}), _fraction, True),
+    (frozenset({"clip coef", "clip range", "clip ratio", "clip eps", "clip epsilon"}),
+     _scale("clip, up to 1", most=1.0), True),
+    (frozenset({"ent coef", "entropy coef", "entropy coeff", "entropy coefficient", "entropy weight", "entropy bonus",
+                "entropy reg", "entropy beta", "entropy cost", "aux weight", "kl weight", "kl coef"}), _coefficient, True),
+    (frozenset({"lr decay", "lr gamma", "decay factor", "ema decay", "momentum", "beta", "betas", "ema", "rho",
+                "gamma", "discount"}), _retention, True),
     (frozenset({"corruption", "mask ratio", "mask prob", "ratio", "prob", "probability", "frac", "fraction",
                 "subsample", "colsample", "mixup"}), _fraction, True),
     (frozenset({"weight decay", "wd", "l", "l reg", "reg", "regularization", "regularisation", "decay"}), _decay, True),
     (frozenset({"lr", "learning rate", "learningrate", "eta", "eta min"}), _scale("learning rate"), True),
     (frozenset({"dropout", "drop", "pdrop", "dropout rate", "drop rate", "drop path", "dropout prob"}), _dropout, True),
     (frozenset({"smoothing"}), _fraction, True),
-    (frozenset({"epoch", "epochs", "nepoch", "nepochs", "steps", "iter", "iters", "iterations", "rounds", "updates",
+    (frozenset({"epoch", "epochs", "nepoch", "nepochs", "steps", "timesteps", "iter", "iters", "iterations", "rounds", "updates",
                 "patience", "max iter", "n iter", "num boost round", "niter"}), _duration, False),
     (frozenset({"batch", "batch size", "batchsize", "bs", "minibatch", "mini batch"}), _around("batch size", 4), False),
     (frozenset({"heads", "head", "nhead", "nheads"}), _grid("heads", (0.5, 1, 2)), False),
     (frozenset({"estimators", "trees", "leaves", "max depth", "neighbors", "neighbours", "components", "clusters",
-                "min samples leaf", "min samples split", "min child weight"}), _around("size", 4), False),
+                "min samples leaf", "min samples split", "min child weight", "bptt", "replay size", "negatives", "negative samples", "neg samples", "num ng", "num neg"}), _around("size", 4), False),
     (frozenset({"layer sizes", "layer size", "hidden sizes", "hidden size", "hidden dim", "hidden dims", "hidden units",
                 "hidden layer sizes"}), _around("size", 4), False),
     (frozenset({"layers", "layer", "nlayers", "depth", "blocks", "n block"}), _depth, False),
@@ -128,8 +151,9 @@ _RULES: tuple[tuple[frozenset[str], Maker, bool], ...] = (
      _grid("size", (0.25, 0.5, 1, 2, 4)), False),
     (frozenset({"hidden", "nhid", "bottleneck", "width", "widths", "units", "d ff", "ff", "ffn", "mlp", "filters", "features", "latent",
                 "factors", "neurons"}), _around("size", 4), False),
+    (frozenset({"scale", "mult", "multiplier", "ratio"}), _around("multiplier", 4), False),
     (frozenset({"clip", "max norm", "grad clip", "clip norm", "temperature", "temp", "alpha", "lambda", "lam", "lmbda",
-                "coef", "coeff", "coefficient", "weight", "std", "sigma", "margin", "scale", "noise", "c", "penalty",
+                "coef", "coeff", "coefficient", "weight", "std", "initrange", "init range", "sigma", "margin", "scale", "noise", "c", "penalty",
                 "strength"}), _factor, True),
 )  # fmt: skip
 
@@ -148,12 +172,18 @@ def range_for(
     if isinstance(value, bool):
         return Range("switch", choices=(False, True)) if generic else None
     parts = words(name)
+    is_known, is_number = False, isinstance(value, float) or declared == "float"
     for phrases, make, is_float in _RULES:
-        if said(parts, phrases):
-            if is_float != isinstance(value, float) and (not is_float or declared == "int"):
-                return None
-            return make(float(value))
-    return _unknown(value, declared) if generic else None
+        phrase = said(parts, phrases)
+        if phrase and not (phrase == "l" and not any(digit in name for digit in "12")):  # L1 and L2, not any L
+            is_known = True
+            # `lr_decay_iters`: a count is no learning rate, so a rule further down has the say.
+            exact = is_float == is_number
+            if exact or (is_float and declared != "int"):
+                found = make(float(value))
+                if found or exact:
+                    return found
+    return _unknown(value, declared) if generic and not is_known else None
 
 
 def _unknown(value: float | int, declared: str) -> Range | None:

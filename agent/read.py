@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from ..targets.tree import blob_id
 from .code_map import CodeMap, Prompt, Role, Symbol, Unread
+from .configs.instances import configured_calls
 from .configs.scalar import ConfigError
 from .configs.text import READERS, read_config
 from .facts import FileFacts, Level
@@ -57,7 +58,7 @@ def read_code(
     return CodeMap(
         commit,
         dict(sources),
-        _mark_prompts(with_roles(list(facts.values()), modules), prompts),
+        _mark_prompts(with_roles(list(facts.values()), modules, configured_calls(sources)), prompts),
         tuple(imported for one in facts.values() for imported in one.imports),
         tuple(call for one in facts.values() for call in one.calls),
         prompts,
@@ -100,7 +101,7 @@ class _Scan:
             if isinstance(one, str):
                 self.unread.append(Unread(file, f"facts by ast only: {one}"))
             else:
-                self.facts[file] = replace(one, texts=())
+                self.facts[file] = replace(one, texts=()).with_flows_of(self.facts[file])
                 parsed.add(file)
         return parsed
 

@@ -4,7 +4,7 @@ Left out, always: whatever the exclusions name (seeds, evaluation, paths, loggin
 training does not reach, what the command line sets already, and defaults that every call overrides.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import libcst as cst
@@ -13,14 +13,19 @@ from libcst.metadata import MetadataWrapper, PositionProvider
 from ..targets.errors import TargetError
 from ..targets.target import Target, TunableOverride
 from ..targets.tunable import Tunable, Value
+from .call_sites import parameters_of
 from .code_map import CodeMap
+from .configs.composed import Composition
+from .configs.instances import calls_in
 from .configs.scalar import ConfigError, Scalar
 from .configs.text import read_config
 from .exclusions import SEEDS, measures, measuring_scope, shaped
-from .literals import Site, is_setting, sites_in
+from .literals import Site, is_setting, sites_and_choices, sites_in
+from .mentioned import Mentions
+from .offered import Offered
 from .passed import PassedArguments
 from .ranges import Range, range_for
-from .tuning_scope import GivenArguments, config_files, python_files
+from .tuning_scope import GivenArguments, composition, config_files, configured, entry_files, python_files
 from .words import said, words
 
 
@@ -86,50 +91,80 @@ def unknown_overrides(code: CodeMap, target: Target) -> tuple[str, ...]:
 
 
 def _reachable(code: CodeMap, target: Target) -> Iterator[Literal]:
-    given, passed = GivenArguments(target), PassedArguments(code)
+    made = configured(code, target)
     reached = python_files(code, target)
+    entry = entry_files(target.steps.train, code.sources, target.environment.path) or reached
+    given, passed = GivenArguments(target), PassedArguments(code, reached, entry, made)
+    offered = Offered(code, target.environment.path)
+    sites: dict[str, tuple[Site, ...]] = {}
     for file in reached:
-        for site, literal in _python_literals(code.module(file), file):
+        sites[file], compared = sites_and_choices(code.module(file))
+        offered.compare(compared)
+    named = [call.callee.rpartition(".")[2] for call in made]
+    mentions = Mentions(code.sources, reached, entry, named)
+    for file in reached:
+        kept = [s for s in sites[file] if mentions.in_use(file, s.scope) and offered.is_candidate(s, file)]
+        for site, line in _with_lines(code.module(file), kept):
             if not given.covers(site) and not passed.always(site):
-                yield literal
-    for file in config_files(code, target, reached):
-        for literal in _config_literals(file, code.sources[file]):
+                wider = replace(site, choices=offered.choices(site))
+                yield judged(wider, file, line, setting=offered.is_setting(site, file))
+    composed = composition(code, target)
+    for file in config_files(code, target, reached, composed):
+        for literal in _config_literals(file, code, offered, composed):
             if not given.covers_name(literal.name):
                 yield literal
 
 
-def judged(site: Site, file: str, line: int = 0) -> Literal:
-    """What the rules say of one literal of a Python file."""
+def judged(site: Site, file: str, line: int = 0, *, setting: bool | None = None) -> Literal:
+    """What the rules say of one literal of a Python file. `setting`: whether the code offers it as one; from the file
+    alone when not given."""
     local = site.key.removeprefix(f"{site.scope}.") if site.scope else site.key
     excluded = measures(site.name) or measures(local) or measuring_scope(site.scope)
-    known = range_for(site.name, site.value, generic=is_setting(site), declared=site.declared, choices=site.choices)
+    generic = is_setting(site) if setting is None else setting
+    known = range_for(site.name, site.value, generic=generic, declared=site.declared, choices=site.choices)
     bounded = _within(known, site.bounds) if known and not shaped(site.name) else None
     return Literal(f"{file}::{site.key}", file, line, site.value, site.declared, bounded, excluded)
 
 
-def judged_scalar(scalar: Scalar, key: str, file: str, line: int = 0) -> Literal:
-    """What the rules say of one value of a configuration file."""
+def judged_scalar(
+    scalar: Scalar, key: str, file: str, line: int = 0, *, made: str = "", setting: bool = False
+) -> Literal:
+    """What the rules say of one value of a configuration file. `made`: the dotted name of what it is an argument of;
+    `setting`: whether that is a class or function of the repository which takes settings."""
     keys = [part for part in scalar.path if isinstance(part, str)]
-    excluded = next((word for part in keys if (word := measures(part))), "")
+    excluded = next((word for part in (*keys, made.rpartition(".")[2]) if (word := measures(part))), "")
     last = keys[-1] if keys else ""
-    known = range_for(last, scalar.value) if not shaped(last) else None
+    known_as = (parameters_of(made) or {}).get(last, (-1, last))[1]
+    known = range_for(known_as, scalar.value, generic=setting) if not shaped(last) else None
     return Literal(f"{file}::{key}", file, line, scalar.value, "", known, excluded)
 
 
 def _python_literals(module: cst.Module, file: str) -> Iterator[tuple[Site, Literal]]:
-    sites = sites_in(module)
+    for site, line in _with_lines(module, [site for site in sites_in(module) if site.place != "keyword"]):
+        yield site, judged(site, file, line)
+
+
+def _with_lines(module: cst.Module, sites: Sequence[Site]) -> Iterator[tuple[Site, int]]:
     positions = MetadataWrapper(module, unsafe_skip_copy=True).resolve(PositionProvider) if sites else {}
     for site in sites:
-        yield site, judged(site, file, positions[site.node].start.line)
+        yield site, positions[site.node].start.line
 
 
-def _config_literals(file: str, data: bytes) -> Iterator[Literal]:
+def _config_literals(file: str, code: CodeMap, offered: Offered, composed: Composition | None) -> Iterator[Literal]:
     try:
-        config = read_config(file, data)
+        config = read_config(file, code.sources[file])
     except ConfigError:  # read_code has named it
         return
+    targets = {call.caller: call.callee for call in calls_in(file, config)}
+    places = composed.places if composed and file in composed.files else None
     for key, scalar in config.scalars.items():
-        yield judged_scalar(scalar, key, file, config.line(scalar))
+        if places is not None and (file, key) not in places:
+            continue  # another file has the last word
+        made = targets.get(Scalar(scalar.path[:-1], "", 0, 0).key, "")
+        if composed and places:
+            made = composed.made.get(places[file, key][:-1], "")
+        own = offered.own(made, file) if made else None
+        yield judged_scalar(scalar, key, file, config.line(scalar), made=made, setting=own is not None)
 
 
 def _within(known: Range, bounds: tuple[float | None, float | None]) -> Range:

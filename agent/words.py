@@ -1,6 +1,9 @@
 """The words a name is made of: `learningRate`, `--learning-rate` and `LEARNING_RATE2` all say *learning rate*."""
 
+from functools import lru_cache
 
+
+@lru_cache(maxsize=1 << 15)
 def words(name: str) -> tuple[str, ...]:
     """Lower-case words of an identifier or option; digits at the end of a word are dropped."""
     spaced: list[str] = []

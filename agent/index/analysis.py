@@ -14,7 +14,7 @@ from ..readable import UnreadableError, parse_any
 LEVELS: tuple[Level, ...] = ("ast", "cst")
 MAX_RECORD = 64 << 20
 """Bytes: no file that is read at all has a record as large; a compressed one in a foreign cache may say anything."""
-READERS = ("ast_facts.py", "cst_facts.py", "facts.py", "readable.py", "syntax.py", "index/analysis.py")
+READERS = ("ast_facts.py", "cst_facts.py", "facts.py", "flows.py", "readable.py", "syntax.py", "index/analysis.py")
 """The sources that decide what a record holds."""
 
 

@@ -25,7 +25,10 @@ ECHO = 8000
 WHOLE = "the answer"
 """Title of a failure that is no single proposal's."""
 LITERAL_OPERATORS = frozenset({"set_literal", "set_config_value", "add_constant", "drop_constants"})
-ROLE_ORDER: tuple[Role, ...] = ("model", "training_step", "loss", "data", "evaluation", "prompt", "optimizer")
+ROLE_ORDER: tuple[Role, ...] = (
+    "model", "training_step", "loss", "data", "evaluation", "prompt", "retrieval", "memory", "llm_call", "loop", "metric",
+    "optimizer",
+)  # fmt: skip
 
 
 class _Strict(BaseModel):

@@ -234,7 +234,7 @@ def test_what_the_command_line_gives_is_not_tuned() -> None:
 
 def test_a_default_that_every_call_passes_is_dead() -> None:
     net = "class Net:\n    def __init__(self, width=64, dropout=0.1, layers=2):\n        pass\n\n\n"
-    assert set(space(net + "Net(32, dropout=0.2)\n")) == {"Net.__init__.layers"}
+    assert set(space(net + "Net(32, dropout=0.2)\n")) == {"Net.__init__.layers", "Net.dropout"}
     assert set(space(net + "config = {'width': w, 'layers': n}\nNet(**config)\n")) == {"Net.__init__.dropout"}
     assert set(space(net + "Net(**anything())\n")) == {
         "Net.__init__.width",
