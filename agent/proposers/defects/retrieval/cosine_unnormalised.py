@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from ....proposal import Edit
 from ..base import Finding
-from ..program import Program, called_name
+from ..program import Program
 from ..source import Function, words
 
 _NORMS = frozenset("norm norms normalize normalise normalized normalised norm2 l2 unit hypot sqrt linalg length magnitude "
@@ -63,24 +63,21 @@ def _normalises(function: Function) -> bool:
     return bool(isinstance(function.node, ast.FunctionDef) and _NORMS & set(function.parameters))
 
 
-def _returned_product(function: Function) -> ast.expr | None:
+def _returned_product(function: Function) -> ast.Call | None:
     """The one product of two parameters that is returned."""
     if len(function.returns) != 1:
         return None
     (value,) = function.returns
-    while (
-        isinstance(value, ast.Call)
-        and called_name(value) in ("float", "item")
-        and (value.args or isinstance(value.func, ast.Attribute))
-    ):
-        value = value.args[0] if value.args else value.func.value  # type: ignore[union-attr, unused-ignore]
+    match value:
+        case ast.Call(func=ast.Name(id="float"), args=[inner]) | ast.Call(func=ast.Attribute(attr="item", value=inner)):
+            value = inner
     if isinstance(value, ast.Call) and function.source.full(value.func) in _PRODUCTS and len(value.args) == 2:
         return value if all(isinstance(a, ast.Name) and a.id in function.parameters for a in value.args) else None
     return None
 
 
-def _edits(product: ast.expr, function: Function) -> tuple[Edit, ...]:
-    if not isinstance(product, ast.Call) or not function.source.full(product.func).startswith("numpy."):
+def _edits(product: ast.Call, function: Function) -> tuple[Edit, ...]:
+    if not function.source.full(product.func).startswith("numpy."):
         return ()
     module = ast.unparse(product.func).rpartition(".")[0]
     one, other = (ast.unparse(argument) for argument in product.args)

@@ -71,7 +71,9 @@ def _says_score(node: ast.expr) -> bool:
         n.id if isinstance(n, ast.Name) else n.attr for n in ast.walk(node) if isinstance(n, ast.Name | ast.Attribute)
     ]
     keys = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-    return any(_SCORES & set(words(name)) for name in (*names, *keys)) or isinstance(node, ast.Name) and node.id == "s"
+    return any(_SCORES & set(words(name)) for name in (*names, *keys)) or (
+        isinstance(node, ast.Name) and node.id == "s"
+    )
 
 
 def _set_of(bound: ast.expr, which: str, function: Function) -> str:

@@ -11,8 +11,8 @@ et al., ICSE 2025.
             return {}                                   except json.JSONDecodeError:
                                                             return {}
 
-Silent: handlers that log, count, retry or raise; text that is no model's reply; code that takes fences off itself is only
-advised to count. Broad handlers that return a default are `silent_except`'s.
+Silent: handlers that log, count, retry or raise; text that is no model's reply; code that parses what stands between the
+braces. Code that takes fences off itself, or expects a list, is only advised. Broad handlers that return a default are `silent_except`'s.
 """
 
 import ast
@@ -38,7 +38,7 @@ class ParseFailure:
         for function in program.functions:
             for parse, _ in parsed_replies(function, program):
                 handler = _handler(parse, function)
-                if handler is not None and (said := _swallowed(handler)):
+                if handler is not None and not _is_taken_out(parse) and (said := _swallowed(handler)):
                     yield Finding(
                         self.name, function.source.path, parse.lineno, function.name,
                         "Take the JSON out of the reply before giving it up",
@@ -46,6 +46,11 @@ class ParseFailure:
                         "found nothing; a fence or a sentence around the JSON is enough for that.",
                         _edits(parse, function), effect="score",
                     )  # fmt: skip
+
+
+def _is_taken_out(parse: ast.Call) -> bool:
+    """Whether only what stands between braces is parsed: `reply[reply.find("{") : ...]`."""
+    return isinstance(parse.args[0], ast.Subscript) and isinstance(parse.args[0].slice, ast.Slice)
 
 
 def _handler(parse: ast.Call, function: Function) -> ast.ExceptHandler | None:
@@ -67,7 +72,7 @@ def _swallowed(handler: ast.ExceptHandler) -> str:
     (statement,) = handler.body
     if names & _BROAD:
         return ast.unparse(statement) if isinstance(statement, ast.Continue | ast.Pass) else ""
-    if not names & _PARSING or handler.name is not None and _is_used(handler):
+    if not names & _PARSING or (handler.name is not None and _is_used(handler)):
         return ""
     match statement:
         case ast.Continue() | ast.Pass():
