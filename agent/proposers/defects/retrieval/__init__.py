@@ -4,6 +4,7 @@ from ..base import Detector
 from .adam_weight_decay import AdamWeightDecay
 from .anomaly_mode_left_on import AnomalyModeLeftOn
 from .bias_before_norm import BiasBeforeNorm
+from .cache_emptied_each_step import CacheEmptiedEachStep
 from .case_never_matches import CaseNeverMatches
 from .cosine_unnormalised import CosineUnnormalised
 from .cut_before_filter import CutBeforeFilter
@@ -44,5 +45,6 @@ DETECTORS: tuple[Detector, ...] = (
     AdamWeightDecay(),
     BiasBeforeNorm(),
     AnomalyModeLeftOn(),
+    CacheEmptiedEachStep(),
     UnsafeLoad(),
 )

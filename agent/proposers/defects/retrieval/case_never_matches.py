@@ -49,7 +49,7 @@ def _compared(function: Function) -> Iterator[tuple[ast.Constant, str]]:
             elif isinstance(node.ops[0], ast.In | ast.NotIn):
                 yield from _pair(left, right, function)
                 if (case := _case(left, function)) and isinstance(right, ast.Tuple | ast.List | ast.Set):
-                    yield from ((one, case) for one in right.elts if _is_text(one))  # type: ignore[misc]
+                    yield from ((one, case) for one in _alone(right.elts, case))
         elif (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
@@ -57,6 +57,16 @@ def _compared(function: Function) -> Iterator[tuple[ast.Constant, str]]:
             and node.args
         ):
             yield from _pair(node.args[0], node.func.value, function)
+
+
+def _alone(literals: list[ast.expr], case: str) -> Iterator[ast.Constant]:
+    """Those whose right spelling is not there beside them: of the others nothing is lost."""
+    texts = {one.value for one in literals if isinstance(one, ast.Constant)}
+    for one in literals:
+        if isinstance(one, ast.Constant) and isinstance(one.value, str):
+            right = _CASES[case](one.value)
+            if right == one.value or right not in texts:
+                yield one
 
 
 def _pair(literal: ast.expr, text: ast.expr, function: Function) -> Iterator[tuple[ast.Constant, str]]:

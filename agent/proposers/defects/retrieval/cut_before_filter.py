@@ -7,8 +7,8 @@ else; recall falls with the share of what the filter keeps. Source: arXiv 2604.0
         hits = ranked[:k]                                           hits = ranked
         return [h for h in hits if h.user == user]                  return [h for h in hits if h.user == user][:k]
 
-Silent: filters on the score itself, which keeps the order, on what is empty, on what was seen already, and lists used before
-they are filtered.
+Silent: filters on the score itself, which keeps the order, on what is empty, on what was seen already, lists used before they
+are filtered, and searches for more than are wanted. A search that takes k itself is only advised: its own filter is the way.
 """
 
 import ast
@@ -17,11 +17,14 @@ from dataclasses import dataclass
 
 from ....proposal import Edit, Evidence
 from ..base import Finding
-from ..program import Program
+from ..program import Program, called_name
 from ..source import Function, words
 
 _LIMITS = frozenset(
     {"k", "top_k", "topk", "n_results", "num_results", "limit", "top_n", "max_results", "n_docs", "num_docs"}
+)
+_SEARCHES = frozenset(
+    "similarity_search asimilarity_search similarity_search_with_score search query retrieve vector_search semantic_search".split()
 )
 _SCORES = frozenset(
     "score scores distance distances similarity sim threshold probability prob confidence relevance weight".split()
@@ -34,28 +37,33 @@ class CutBeforeFilter:
 
     def detect(self, program: Program) -> Iterable[Finding]:
         for function in program.functions:
-            for name, cut in _cuts(function):
+            for name, cut, limit in _cuts(function):
                 kept = _filter(name, cut, function)
                 if kept is not None:
-                    yield self._finding(name, cut, kept, function)
+                    yield self._finding(name, cut, limit, kept, function)
 
-    def _finding(self, name: str, cut: ast.Subscript, kept: ast.ListComp, function: Function) -> Finding:
-        limit = _limit(cut)
+    def _finding(self, name: str, cut: ast.expr, limit: str, kept: ast.ListComp, function: Function) -> Finding:
         condition = ast.unparse(kept.generators[0].ifs[0])[:60]
         return Finding(
             self.name, function.source.path, cut.lineno, function.name, f"Filter {name} first, then take the best"[:72],
             f"`{name}` is cut to `{limit}` before `{condition}` is asked: what is dropped then is not replaced by the next best.",
-            _edits(cut, kept, function), (Evidence(function.source.path, kept.lineno, "filtered here"),),
+            _edits(cut, limit, kept, function) if isinstance(cut, ast.Subscript) else (),
+            (Evidence(function.source.path, kept.lineno, "filtered here"),),
         )  # fmt: skip
 
 
-def _cuts(function: Function) -> Iterator[tuple[str, ast.Subscript]]:
-    """`hits = ranked[:k]`, a name that is set once."""
+def _cuts(function: Function) -> Iterator[tuple[str, ast.expr, str]]:
+    """`hits = ranked[:k]` and `hits = store.search(query, k=k)`: the name, where it is cut, and to how many."""
     for node in function.own:
-        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            value = node.value
-            if isinstance(value, ast.Subscript) and _limit(value) and isinstance(value.value, ast.Name | ast.Call):
-                yield node.targets[0].id, value
+        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+            continue
+        name, value = node.targets[0].id, node.value.value if isinstance(node.value, ast.Await) else node.value
+        if isinstance(value, ast.Subscript) and _limit(value) and isinstance(value.value, ast.Name | ast.Call):
+            yield name, value, _limit(value)
+        elif isinstance(value, ast.Call) and called_name(value) in _SEARCHES:
+            for keyword in value.keywords:
+                if keyword.arg in _LIMITS and ast.unparse(keyword.value).rpartition(".")[2] in _LIMITS:
+                    yield name, value, ast.unparse(keyword.value)
 
 
 def _limit(cut: ast.Subscript) -> str:
@@ -66,7 +74,7 @@ def _limit(cut: ast.Subscript) -> str:
     return text if text.rpartition(".")[2] in _LIMITS else ""
 
 
-def _filter(name: str, cut: ast.Subscript, function: Function) -> ast.ListComp | None:
+def _filter(name: str, cut: ast.expr, function: Function) -> ast.ListComp | None:
     """The list that is made of `name` by a condition on what stands in each, if nothing else uses `name` before."""
     uses = [n for n in function.own if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
     uses = sorted((n for n in uses if n.lineno > cut.lineno), key=lambda node: (node.lineno, node.col_offset))
@@ -106,8 +114,7 @@ def _is_about_content(condition: ast.expr, target: ast.expr) -> bool:
     )
 
 
-def _edits(cut: ast.Subscript, kept: ast.ListComp, function: Function) -> tuple[Edit, ...]:
-    limit = _limit(cut)
+def _edits(cut: ast.Subscript, limit: str, kept: ast.ListComp, function: Function) -> tuple[Edit, ...]:
     return (
         function.replace(kept, f"{function.source.segment(kept)}[:{limit}]"),
         function.replace(cut, function.source.segment(cut.value)),

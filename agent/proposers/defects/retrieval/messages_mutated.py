@@ -14,13 +14,13 @@ Silent: lists that are copied first, that are returned, or that get the answer t
 """
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ....proposal import Evidence
+from ....proposal import Edit, Evidence
 from ..base import Finding
 from ..program import Program
-from ..source import Function
+from ..source import Function, words
 from .model_calls import is_model_call
 
 _NAMES = frozenset({"messages", "msgs", "chat_messages", "prompt_messages"})
@@ -33,20 +33,38 @@ class MessagesMutated:
 
     def detect(self, program: Program) -> Iterable[Finding]:
         for function in program.functions:
-            for name in _NAMES & set(function.parameters):
-                changed = [node for node in function.own if _changes(node, name)]
-                call = _sent(name, function)
-                if changed and call is not None and not _keeps(name, call, function):
-                    yield self._finding(name, changed[0], call, function)
+            for name in sorted(_NAMES & set(function.parameters)):
+                if not function.assignments(name):
+                    yield from self._look(name, function, function.insert(f"{name} = list({name})", "first"))
+            for name, alias in _aliases(function):
+                code = f"{name} = list({ast.unparse(alias.value)})"
+                yield from self._look(
+                    name, function, function.edit("replace_statement", **function.anchor(alias), code=code)
+                )
 
-    def _finding(self, name: str, change: ast.AST, call: ast.Call, function: Function) -> Finding:
+    def _look(self, name: str, function: Function, edit: Edit) -> Iterable[Finding]:
+        changed = [node for node in function.own if _changes(node, name)]
+        call = _sent(name, function)
+        if changed and call is not None and not _keeps(name, call, function):
+            yield self._finding(name, changed[0], call, function, edit)
+
+    def _finding(self, name: str, change: ast.AST, call: ast.Call, function: Function, edit: Edit) -> Finding:
         line = getattr(change, "lineno", call.lineno)
         return Finding(
             self.name, function.source.path, line, function.name, f"Copy {name} before changing it",
             f"`{name}` is the caller's list: what is added here for one call is still in it at the next.",
-            (function.insert(f"{name} = list({name})", "first"),),
+            (edit,),
             (Evidence(function.source.path, call.lineno, "sent to the model here"),),
         )  # fmt: skip
+
+
+def _aliases(function: Function) -> Iterator[tuple[str, ast.Assign]]:
+    """`messages = history` of a parameter: another name for the caller's list."""
+    for node in function.own:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name(id=given)) if name in _NAMES:
+                if given in function.parameters and set(words(given)) & {"messages", "msgs", "history"}:
+                    yield name, node
 
 
 def _changes(node: ast.AST, name: str) -> bool:
@@ -67,8 +85,8 @@ def _sent(name: str, function: Function) -> ast.Call | None:
 
 
 def _keeps(name: str, call: ast.Call, function: Function) -> bool:
-    """Whether the list is the function's own by then, goes back to the caller, or is made to keep the conversation."""
-    if function.assignments(name) or any(ast.unparse(value) == name for value in function.returns):
+    """Whether the list goes back to the caller, or is made to keep the conversation."""
+    if any(ast.unparse(value) == name for value in function.returns):
         return True
     if any(
         isinstance(n, ast.Name) and n.id == name

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from ..program import Program, called_name
+from ..program import Program, argument_of, called_name
 from ..source import Function, Source, words
 
 _SDK = (
@@ -24,6 +24,7 @@ _TEXT_METHODS = frozenset(
     "strip lstrip rstrip lower upper replace removeprefix removesuffix split json model_dump get".split()
 )
 Origin = tuple[ast.Call, Function]
+MAX_CALLERS = 10
 
 
 def is_client_call(call: ast.Call, source: Source) -> bool:
@@ -69,13 +70,29 @@ def _of_call(call: ast.Call, function: Function, program: Program, depth: int) -
     return (call, function) if is_model_call(call, function.source) else None
 
 
-def parsed_replies(function: Function, program: Program) -> Iterator[tuple[ast.Call, Origin]]:
-    """Each parsing of a reply as JSON in a function, with the call that the reply is of."""
+def parsed_replies(function: Function, program: Program, *, handed: bool = False) -> Iterator[tuple[ast.Call, Origin]]:
+    """Each parsing of a reply as JSON in a function, with the call that the reply is of; `handed`: of parameters too."""
     for call in function.calls:
         if call.args and _parses_json(call, function.source):
             found = origin(call.args[0], function, program)
+            if found is None and handed:
+                found = handed_reply(call.args[0], function, program)
             if found is not None:
                 yield call, found
+
+
+def handed_reply(node: ast.expr, function: Function, program: Program) -> Origin | None:
+    """Like `origin`, for a parameter that a caller hands a reply to."""
+    root = node
+    while isinstance(root, ast.Call | ast.Attribute | ast.Subscript):
+        root = root.func if isinstance(root, ast.Call) else root.value
+    if not isinstance(root, ast.Name) or root.id not in function.parameters or _is_self(root):
+        return None
+    for caller, call in program.callers(function)[:MAX_CALLERS]:
+        argument = argument_of(call, function, root.id)
+        if argument is not None and (found := origin(argument, caller, program)):
+            return found
+    return None
 
 
 def _parses_json(call: ast.Call, source: Source) -> bool:

@@ -36,7 +36,7 @@ class ParseFailure:
 
     def detect(self, program: Program) -> Iterable[Finding]:
         for function in program.functions:
-            for parse, _ in parsed_replies(function, program):
+            for parse, _ in parsed_replies(function, program, handed=True):
                 handler = _handler(parse, function)
                 if handler is not None and not _is_taken_out(parse) and (said := _swallowed(handler)):
                     yield Finding(

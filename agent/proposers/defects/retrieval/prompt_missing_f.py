@@ -1,4 +1,4 @@
-"""A prompt with `{name}` in it, sent as it stands: the `f` in front is missing, and nothing fills it.
+"""A prompt with `{name}` in it, sent as it stands: the `f` in front is missing, or the braces are doubled.
 
 Why it hurts: the model reads the braces instead of the question or the documents, answers from what it knows, and the score
 only looks like that of a weak model. Source: Tian et al., arXiv 2509.14404; Shao et al., ICSE 2025.
@@ -21,6 +21,7 @@ from ..program import Program
 from ..source import Function
 from .model_calls import is_model_call
 
+Text = ast.Constant | ast.JoinedStr
 _FILLERS = frozenset("format format_map replace substitute safe_substitute partial".split())
 
 
@@ -34,20 +35,20 @@ class PromptMissingF:
                 continue
             bound = frozenset((*function.parameters, *_names(function)))
             for literal in _sent(function):
-                fields = _fields(str(literal.value))
+                fields = [field for text in _texts(literal) for field in _fields(text)]
                 if fields and set(fields) <= bound:
                     yield self._finding(literal, fields, function)
 
-    def _finding(self, literal: ast.Constant, fields: list[str], function: Function) -> Finding:
+    def _finding(self, literal: Text, fields: list[str], function: Function) -> Finding:
         return Finding(
             self.name, function.source.path, literal.lineno, function.name, "Fill the fields of the prompt",
             f"The prompt holds `{{{fields[0]}}}` and nothing fills it, although `{fields[0]}` has a value here: the model "
             "gets the braces.",
-            _edits(literal, function), confidence="high",
+            _edits(literal, fields, function), confidence="high",
         )  # fmt: skip
 
 
-def _sent(function: Function) -> Iterator[ast.Constant]:
+def _sent(function: Function) -> Iterator[Text]:
     """String literals that go to a model as they are: the content of a message, or an argument of the call."""
     for node in function.own:
         if isinstance(node, ast.Dict):
@@ -63,17 +64,23 @@ def _sent(function: Function) -> Iterator[ast.Constant]:
                 yield from _as_is(argument, function)
 
 
-def _as_is(node: ast.expr, function: Function) -> Iterator[ast.Constant]:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+def _as_is(node: ast.expr, function: Function) -> Iterator[Text]:
+    if isinstance(node, ast.Constant | ast.JoinedStr):
         if not _is_filled(node, function):
             yield node
     elif isinstance(node, ast.Name):
         values = [value for _, value in function.assignments(node.id)]
-        if len(values) == 1 and isinstance(values[0], ast.Constant) and not _is_used_as_template(node.id, function):
+        if len(values) == 1 and isinstance(values[0], Text) and not _is_used_as_template(node.id, function):
             yield from _as_is(values[0], function)
 
 
-def _is_filled(literal: ast.Constant, function: Function) -> bool:
+def _texts(literal: Text) -> list[str]:
+    """What the model gets to read: all of a plain literal, and what stands between the values of an f-string."""
+    parts = literal.values if isinstance(literal, ast.JoinedStr) else [literal]
+    return [part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+
+
+def _is_filled(literal: Text, function: Function) -> bool:
     """Whether the dictionary or list it stands in goes through something that fills templates."""
     for above in function.source.ancestors(literal):
         if isinstance(above, ast.Call) and ("emplate" in ast.unparse(above.func) or "rompt" in ast.unparse(above.func)):
@@ -108,11 +115,16 @@ def _fields(text: str) -> list[str]:
     return [name for name, _, _ in parsed] if plain and "{{" not in text else []
 
 
-def _edits(literal: ast.Constant, function: Function) -> tuple[Edit, ...]:
-    """The same literal with an f in front; none for a literal made of several, or with a prefix of its own."""
+def _edits(literal: Text, fields: list[str], function: Function) -> tuple[Edit, ...]:
+    """The same literal with an f in front, or with single braces; none for one made of several, or with another prefix."""
     written = function.source.segment(literal)
-    if written[:1] not in "\"'" or ast.unparse(ast.parse(written, mode="eval")) != ast.unparse(literal):
+    plain = written.lstrip("fF")
+    if not plain.startswith(('"', "'")) or ("\n" in written and not plain.startswith(('"""', "'''"))):
         return ()
-    if "\n" in written and not written.startswith(('"""', "'''")):
+    if ast.unparse(ast.parse(written, mode="eval")) != ast.unparse(literal):
         return ()
-    return (function.replace(literal, f"f{written}"),)
+    if isinstance(literal, ast.Constant):
+        return (function.replace(literal, f"f{written}"),) if plain == written else ()
+    for field in fields:
+        written = written.replace(f"{{{{{field}}}}}", f"{{{field}}}")
+    return (function.replace(literal, written),) if written != function.source.segment(literal) else ()

@@ -20,7 +20,7 @@ from ....proposal import Evidence
 from ..base import Finding
 from ..program import Program
 from ..source import Function, words
-from .model_calls import origin
+from .model_calls import handed_reply, origin
 
 _SEARCHES = frozenset({"re.search", "re.match", "re.findall", "re.fullmatch", "regex.search"})
 _REPLIES = frozenset(
@@ -91,7 +91,7 @@ def _search(name: str, function: Function) -> ast.Call | None:
 
 def _is_reply(node: ast.expr, function: Function, program: Program) -> bool:
     """By where it comes from, or by the name of a parameter."""
-    if origin(node, function, program) is not None:
+    if origin(node, function, program) is not None or handed_reply(node, function, program) is not None:
         return True
     root = node
     while isinstance(root, ast.Call | ast.Attribute):

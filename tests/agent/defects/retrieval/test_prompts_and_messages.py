@@ -34,7 +34,33 @@ def ask(client, messages):
 BEFORE_AFTER: dict[str, tuple[str, Program, Program]] = {
     "the content of a message": ("prompt_missing_f", SEND, SEND.replace('"Answer', 'f"Answer')),
     "a name that is sent": ("prompt_missing_f", NAMED, NAMED.replace('"""Use', 'f"""Use')),
+    "doubled braces": (
+        "prompt_missing_f",
+        SEND.replace('"Answer {question} in', 'f"Answer {{question}} in {1 + 1}'),
+        SEND.replace('"Answer {question} in', 'f"Answer {question} in {1 + 1}'),
+    ),
     "a keyword of another name": ("prompt_fields", FILL, FILL.replace("query=query", "question=query")),
+    "another name for the caller's history": (
+        "messages_mutated",
+        """
+def ask(client, prompt, history=None):
+    if history:
+        messages = history
+        messages.append({"role": "user", "content": prompt})
+    else:
+        messages = [{"role": "user", "content": prompt}]
+    return client.chat.completions.create(model="m", messages=messages)
+""",
+        """
+def ask(client, prompt, history=None):
+    if history:
+        messages = list(history)
+        messages.append({"role": "user", "content": prompt})
+    else:
+        messages = [{"role": "user", "content": prompt}]
+    return client.chat.completions.create(model="m", messages=messages)
+""",
+    ),
     "messages of the caller": (
         "messages_mutated", GROW, GROW.replace('"""Asks."""\n', '"""Asks."""\n    messages = list(messages)\n'),
     ),
@@ -54,7 +80,7 @@ SILENT = {
     "a template class": ("prompt_missing_f", SEND.replace("[{", "ChatPromptTemplate.from_messages([{").replace('word."}]', 'word."}])')),
     "a field that is no name here": ("prompt_missing_f", SEND.replace("{question}", "{other}")),
     "JSON in the prompt": ("prompt_missing_f", SEND.replace("{question}", "{'question': 1}")),
-    "doubled braces": ("prompt_missing_f", SEND.replace("{question}", "{{question}}")),
+    "doubled braces without an f": ("prompt_missing_f", SEND.replace("{question}", "{{question}}")),
     "logged, not sent": ("prompt_missing_f", "def f(log, question):\n    log.info('asked {question}')\n"),
     "every field filled": ("prompt_fields", FILL.replace("query=query", "question=query")),
     "values in a dictionary": ("prompt_fields", FILL.replace("text=text, query=query", "**values")),

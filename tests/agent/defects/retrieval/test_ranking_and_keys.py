@@ -138,6 +138,8 @@ SILENT = {
     "the same words": ("tokenised_differently", WORDS.replace("query.split()", "query.lower().split()")),
     "a tokenizer out of sight": ("tokenised_differently", WORDS.replace("text.lower().split()", "prepare(text)")),
     "another index": ("tokenised_differently", WORDS.replace("BM25Okapi(", "Other(")),
+    "both spellings": ("case_never_matches", "def f(text):\n    return text.lower() in ('yes', 'true', 'True')\n"),
+    "searched for more than are wanted": ("cut_before_filter", CUT.replace("index.rank(query)[:k]", "index.search(query, k=4 * k)")),
     "lower case": ("case_never_matches", CASE.replace("Yes", "yes")),
     "any case": ("case_never_matches", CASE.replace(".lower()", "")),
     "no letters": ("case_never_matches", CASE.replace("Yes", "1.")),
@@ -161,6 +163,11 @@ SILENT = {
 def test_is_silent(case: str, found: Callable[[str, Program], list[Any]]) -> None:
     detector, program = SILENT[case]
     assert found(detector, program) == []
+
+
+def test_a_search_that_takes_k_is_advised(found: Callable[[str, Program], list[Any]]) -> None:
+    (finding,) = found("cut_before_filter", CUT.replace("index.rank(query)[:k]", "index.search(query, k=k)"))
+    assert finding.action == "advise"
 
 
 def test_a_filter_is_advised(found: Callable[[str, Program], list[Any]]) -> None:

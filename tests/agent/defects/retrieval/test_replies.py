@@ -90,6 +90,7 @@ ADVISED = {
     "a wrapper that takes no format": ("json_mode_missing", WRAPPER.replace(", response_format=None", "").replace("        options = {\"response_format\": response_format} if response_format else {}\n", "").replace(", **options", "")),
     "fences are taken off already": ("parse_failure_as_empty", PARSE.replace("    try:", "    content = content.removeprefix('```json')\n    try:")),
     "a list is expected": ("parse_failure_as_empty", PARSE.replace('found.get("facts", [])', "found")),
+    "parsed by a function of its own": ("parse_failure_as_empty", "import json\n\ndef parse(text):\n    try:\n        return json.loads(text)\n    except ValueError:\n        return []\n\ndef ask(client):\n    reply = client.chat.completions.create(model='m', response_format=F)\n    return parse(reply.choices[0].message.content)\n"),
     "a number for no answer": ("reply_default", "import re\n\ndef score(reply):\n    found = re.search(r'\\d', reply)\n    return int(found.group()) if found else 5\n"),
     "a label for no answer": ("reply_default", "import re\n\ndef label(client):\n    reply = client.chat.completions.create(model='m')\n    text = reply.choices[0].message.content.strip()\n    found = re.search('yes|no', text)\n    if found:\n        return found.group()\n    return 'no'\n"),
 }  # fmt: skip

@@ -56,6 +56,16 @@ def weights(repo):
     path = hf_hub_download(repo, "model.pt")
     return torch.load(path, weights_only=False)
 """
+EMPTY = """
+import torch
+
+def train(model, loader, optimizer):
+    for batch in loader:
+        optimizer.zero_grad()
+        model(batch).backward()
+        optimizer.step()
+        torch.cuda.empty_cache()
+"""
 BEFORE_AFTER: dict[str, tuple[str, Program, Program]] = {
     "Adam with decay": ("adam_weight_decay", ADAM, ADAM.replace("optim.Adam(", "optim.AdamW(")),
     "biases before batch normalisation": (
@@ -69,6 +79,7 @@ BEFORE_AFTER: dict[str, tuple[str, Program, Program]] = {
         "from torch import nn\n\nhead = nn.Sequential(nn.Linear(3, 2), nn.LogSoftmax(dim=-1))\n",
     ),
     "anomaly detection": ("anomaly_mode_left_on", ANOMALY, ANOMALY.replace("True", "False")),
+    "the cache emptied each step": ("cache_emptied_each_step", EMPTY, EMPTY.replace("        torch.cuda.empty_cache()\n", "")),
     "yaml that builds objects": ("unsafe_load", YAML, YAML.replace("load(file, Loader=yaml.Loader)", "safe_load(file)")),
     "weights from a hub": ("unsafe_load", HUB, HUB.replace("weights_only=False", "weights_only=True")),
 }  # fmt: skip
@@ -95,6 +106,9 @@ SILENT = {
     "anomaly detection off": ("anomaly_mode_left_on", ANOMALY.replace("True", "False")),
     "anomaly detection by a flag": ("anomaly_mode_left_on", ANOMALY.replace("True", "args.debug")),
     "below a condition": ("anomaly_mode_left_on", ANOMALY.replace("torch.autograd", "if DEBUG:\n    torch.autograd")),
+    "the cache emptied once": ("cache_emptied_each_step", EMPTY.replace("        torch.cuda", "    torch.cuda")),
+    "the cache emptied now and then": ("cache_emptied_each_step", EMPTY.replace("        torch.cuda", "        if n % 100 == 0:\n            torch.cuda")),
+    "the cache emptied in evaluation": ("cache_emptied_each_step", EMPTY.replace(".backward()", "")),
     "safe yaml": ("unsafe_load", YAML.replace("Loader=yaml.Loader", "Loader=yaml.SafeLoader")),
     "weights of one's own": ("unsafe_load", HUB.replace('hf_hub_download(repo, "model.pt")', '"model.pt"')),
     "a pickle of one's own": ("unsafe_load", "import pickle\n\ndef read(path):\n    return pickle.load(open(path, 'rb'))\n"),
