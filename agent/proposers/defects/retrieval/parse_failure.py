@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from ....proposal import Edit
 from ..base import Finding
-from ..program import Program
+from ..program import Program, keyword_of
 from ..source import Function
 from .model_calls import parsed_replies, strings
 
@@ -36,21 +36,38 @@ class ParseFailure:
 
     def detect(self, program: Program) -> Iterable[Finding]:
         for function in program.functions:
-            for parse, _ in parsed_replies(function, program, handed=True):
+            for parse in (
+                *(call for call, _ in parsed_replies(function, program, handed=True)),
+                *_tool_arguments(function),
+            ):
+                if isinstance(function.source.parents[parse], ast.Expr):
+                    continue  # only whether it parses is asked, as of a reply that still streams in
                 handler = _handler(parse, function)
                 if handler is not None and not _is_taken_out(parse) and (said := _swallowed(handler)):
                     yield Finding(
                         self.name, function.source.path, parse.lineno, function.name,
                         "Take the JSON out of the reply before giving it up",
                         f"A reply that does not parse ends in `{said}` in line {handler.body[0].lineno}, as if the model had "
-                        "found nothing; a fence or a sentence around the JSON is enough for that.",
+                        "said nothing; a fence around the JSON, or a line break in a string, is enough for that.",
                         _edits(parse, function), effect="score",
                     )  # fmt: skip
 
 
+def _tool_arguments(function: Function) -> Iterator[ast.Call]:
+    """Each `json.loads(call.function.arguments)`: what a model wants a tool to be called with."""
+    for call in function.calls:
+        if function.source.full(call.func) == "json.loads" and call.args and _is_arguments(call.args[0]):
+            yield call
+
+
+def _is_arguments(node: ast.expr) -> bool:
+    return ast.unparse(node).endswith((".function.arguments", "['function']['arguments']"))
+
+
 def _is_taken_out(parse: ast.Call) -> bool:
-    """Whether only what stands between braces is parsed: `reply[reply.find("{") : ...]`."""
-    return isinstance(parse.args[0], ast.Subscript) and isinstance(parse.args[0].slice, ast.Slice)
+    """Whether only what stands between braces is parsed: `reply[reply.find("{") : ...]`, or line breaks are let pass."""
+    cut = isinstance(parse.args[0], ast.Subscript) and isinstance(parse.args[0].slice, ast.Slice)
+    return cut or keyword_of(parse, "strict") is not None
 
 
 def _handler(parse: ast.Call, function: Function) -> ast.ExceptHandler | None:
@@ -100,6 +117,8 @@ def _is_empty(value: ast.expr) -> bool:
 def _edits(parse: ast.Call, function: Function) -> tuple[Edit, ...]:
     """The braces and what is between them, where an object is expected and nothing takes fences off yet."""
     text = parse.args[0]
+    if _is_arguments(text) and not parse.keywords:
+        return (function.replace(parse, f"json.loads({ast.unparse(text)}, strict=False)"),)
     if len(parse.args) != 1 or parse.keywords or not isinstance(text, ast.Name | ast.Attribute):
         return ()
     if any("```" in said for said in strings(function.node)) or not any(_keys(parse, function)):

@@ -22,6 +22,7 @@ from ..program import Program
 from ..source import Function, words
 from .model_calls import handed_reply, origin
 
+_NO_ANSWER = ("unknown", "none", "error", "invalid", "n/a", "unpars", "fail", "missing", "not found")
 _SEARCHES = frozenset({"re.search", "re.match", "re.findall", "re.fullmatch", "regex.search"})
 _REPLIES = frozenset(
     {"reply", "response", "completion", "generation", "llm_output", "model_output", "judgement", "judgment", "verdict"}
@@ -71,15 +72,12 @@ def _next(node: ast.stmt, function: Function) -> ast.stmt | None:
 
 
 def _is_answer(default: ast.Constant) -> bool:
-    """Numbers from 0 up, and labels; not None, nor an empty text, which say that there is none."""
+    """Numbers from 0 up, and labels; not None, an empty text, nor words that say that there is no answer."""
     value = default.value
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return False
-    return (
-        bool(value.strip()) and value.lower() not in ("unknown", "none", "error", "invalid", "n/a", "unparsed")
-        if isinstance(value, str)
-        else value >= 0
-    )
+    if isinstance(value, str):
+        said = value.lower()
+        return bool(said.strip()) and not any(mark in said for mark in _NO_ANSWER)
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
 def _search(name: str, function: Function) -> ast.Call | None:

@@ -39,6 +39,17 @@ def facts(client, text):
         return []
     return found.get("facts", [])
 """
+TOOL = """
+import json
+
+def run(tools, message):
+    for call in message.tool_calls:
+        try:
+            given = json.loads(call.function.arguments)
+        except json.JSONDecodeError:
+            given = {}
+        tools[call.function.name](**given)
+"""
 BEFORE_AFTER: dict[str, tuple[str, Program, Program]] = {
     "JSON mode": (
         "json_mode_missing", ASK,
@@ -47,6 +58,9 @@ BEFORE_AFTER: dict[str, tuple[str, Program, Program]] = {
     "JSON mode, handed on by a wrapper": (
         "json_mode_missing", WRAPPER,
         WRAPPER.replace('" + text)', '" + text, response_format={\'type\': \'json_object\'})'),
+    ),
+    "a tool's arguments": (
+        "parse_failure_as_empty", TOOL, TOOL.replace("function.arguments)", "function.arguments, strict=False)"),
     ),
     "a failure to parse": (
         "parse_failure_as_empty", PARSE,
@@ -72,6 +86,8 @@ SILENT = {
     "the failure is logged": ("parse_failure_as_empty", PARSE.replace("        return []", "        log.warning(content)\n        return []")),
     "the failure is told": ("parse_failure_as_empty", PARSE.replace("        return []", "        raise")),
     "a file that does not parse": ("parse_failure_as_empty", PARSE.replace("reply.choices[0].message.content", "path.read_text()")),
+    "a reply that still streams in": ("parse_failure_as_empty", TOOL.replace("given = json", "json").replace("            given = {}", "            continue").replace("(**given)", "()")),
+    "an error for no answer": ("reply_default", "import re\n\ndef label(reply):\n    found = re.search('a|b', reply)\n    return found.group() if found else 'Error: no label'\n"),
     "another handler": ("parse_failure_as_empty", PARSE.replace("json.JSONDecodeError", "OSError")),
     "a default that is no answer": ("reply_default", "import re\n\ndef score(reply):\n    found = re.search(r'\\d', reply)\n    return int(found.group()) if found else None\n"),
     "a default of minus one": ("reply_default", "import re\n\ndef score(reply):\n    found = re.search(r'\\d', reply)\n    return int(found.group()) if found else -1\n"),
