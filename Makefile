@@ -4,6 +4,7 @@
 # make check   lint, types, layers
 # make wheel   builds sdist and wheel, installs the wheel in a bare environment, runs the command
 # make bench   every benchmark, quick
+# make docs    the pages of docs/defects, from the detectors' docstrings
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +12,7 @@ DEMO_TARGET ?= digits_faulty
 DEMO_BUDGET ?= 5m20s
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test check wheel bench clean
+.PHONY: setup demo test check wheel bench docs clean
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -44,6 +45,9 @@ wheel: setup
 
 bench: setup
 	for b in benchmarks/*.py; do echo "$$b" >&2; $(BIN)/python $$b --quick || exit 1; done
+
+docs: setup
+	$(BIN)/python docs/make_defect_pages.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

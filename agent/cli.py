@@ -1,7 +1,7 @@
 """The command line: one command per stage, no logic.
 
-Exit codes: 0 done, 1 the judged branch is not better, 2 usage, 3 budget spent without a verdict, 4 the sandbox or the
-environment failed, 130 interrupted and resumable.
+Exit codes: 0 done, 1 the judged branch is not better or there are findings as sure as `--fail-on`, 2 usage, 3 budget spent
+without a verdict, 4 the sandbox or the environment failed, 130 interrupted and resumable.
 """
 
 import json
@@ -21,8 +21,8 @@ from ..targets.target import duration
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-EPILOG = """Exit codes: 0 done, 1 the judged branch is not better, 2 usage, 3 budget spent without a verdict,
-4 the sandbox or the environment failed, 130 interrupted (go on with `branchlab run --resume RUN`)."""
+EPILOG = """Exit codes: 0 done, 1 the judged branch is not better or --fail-on found something, 2 usage, 3 budget spent
+without a verdict, 4 the sandbox or the environment failed, 130 interrupted (go on with `branchlab run --resume RUN`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +113,30 @@ def init(ctx: Context, path_or_url: str, commit: str | None, name: str | None) -
 
 
 @main.command("map")
-@click.argument("target")
+@click.argument("target", metavar="[TARGET|PATH]", default=".")
+@click.option(
+    "--findings", is_flag=True, help="Defects only. PATH may be any folder or Python file; nothing in it is run."
+)
+@click.option(
+    "--format", "shown_as", type=click.Choice(["text", "json", "sarif"]), help="How to show findings. [default: text]"
+)
+@click.option(
+    "--fail-on", type=click.Choice(["high", "medium", "low"]), help="Exit code 1 when a finding is at least this sure."
+)
 @click.pass_obj
 @_exits
-def map_(ctx: Context, target: str) -> None:
+def map_(ctx: Context, target: str, findings: bool, shown_as: Any, fail_on: Any) -> int:
     """What was understood of the code: modules, roles, tunables with their ranges, findings, files not read."""
+    if findings:
+        from .findings import show_findings
+
+        return show_findings(target, ctx.home, shown_as=shown_as or ("json" if ctx.json else "text"), fail_on=fail_on)
+    if shown_as or fail_on:
+        raise UsageError("--format and --fail-on are about findings", fix="add --findings")
     from .mapping import show_map
 
     show_map(target, ctx.home, as_json=ctx.json)
+    return 0
 
 
 @main.command()

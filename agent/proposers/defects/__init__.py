@@ -15,6 +15,7 @@ from .base import Effect as Effect
 from .base import Finding as Finding
 from .evaluation_mode import EvaluationMode
 from .fit_before_split import FitBeforeSplit
+from .ignores import IgnoreComment, ignores
 from .last_batch_reported import LastBatchReported
 from .overwritten_total import OverwrittenTotal
 from .program import Program as Program
@@ -48,7 +49,9 @@ _ALL: tuple[Detector, ...] = (
     *retrieval.DETECTORS,
 )
 
-DETECTORS: dict[str, Detector] = {detector.name: detector for detector in _ALL}
+_IGNORE = IgnoreComment(frozenset(detector.name for detector in _ALL))
+
+DETECTORS: dict[str, Detector] = {detector.name: detector for detector in (*_ALL, _IGNORE)}
 """By name, the kinds most frequent in real projects first."""
 
 _EFFECTS: tuple[Effect, ...] = ("score", "cost", "visibility")
@@ -57,13 +60,16 @@ _EFFECTS: tuple[Effect, ...] = ("score", "cost", "visibility")
 def find_defects(code: CodeMap) -> tuple[Finding, ...]:
     """What every detector finds: what can change the score first, then in the order of the table, then by place.
 
-    A finding whose edits do not apply is kept without them, to be shown and not tried.
+    A finding whose edits do not apply is kept without them, to be shown and not tried. One that a comment silences with a
+    reason is left out.
     """
     program = Program.of(code)
     found: list[Finding] = []
     for detector in DETECTORS.values():
         found += sorted(detector.detect(program), key=lambda finding: (finding.file, finding.line))
-    return tuple(sorted((_checked(finding, code) for finding in found), key=lambda f: _EFFECTS.index(f.effect)))
+    silenced = ignores(program)
+    kept = [finding for finding in found if not any(ignore.covers(finding) for ignore in silenced)]
+    return tuple(sorted((_checked(finding, code) for finding in kept), key=lambda f: _EFFECTS.index(f.effect)))
 
 
 def _checked(finding: Finding, code: CodeMap) -> Finding:
