@@ -134,10 +134,11 @@ class Function:
 
     def assignments(self, target: str) -> list[tuple[int, ast.expr]]:
         """Line and value of every plain assignment to a name or attribute, in order; tuples are taken apart."""
-        return self._assigned.get(target, [])
+        return self.assigned.get(target, [])
 
     @cached_property
-    def _assigned(self) -> dict[str, list[tuple[int, ast.expr]]]:
+    def assigned(self) -> dict[str, list[tuple[int, ast.expr]]]:
+        """Assignments by target as it is written: `x`, `self.x`, `x[0]`."""
         found: dict[str, list[tuple[int, ast.expr]]] = {}
         for node in self.own:
             if isinstance(node, ast.Assign):

@@ -1,0 +1,87 @@
+"""Predictions are given to a metric as the truth, and the truth as predictions.
+
+Why it hurts: precision and recall change places, a confusion matrix is transposed, R2 and AUC are of another question;
+the numbers look as plausible as the right ones. Source: Islam et al. 2019 (misread interfaces); Tambon et al.
+
+    before                                      after
+    precision_score(y_pred, y_test)             precision_score(y_test, y_pred)
+
+Not flagged: metrics in which the two sides are alike (accuracy, squared error), keywords, and names that do not say
+which side they are.
+"""
+
+import ast
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..base import Finding
+from ..program import Program, called_name
+from ..source import words
+
+_SIDED = frozenset(
+    "precision_score recall_score fbeta_score confusion_matrix classification_report roc_auc_score roc_curve log_loss "
+    "average_precision_score precision_recall_curve precision_recall_fscore_support r2_score explained_variance_score "
+    "balanced_accuracy_score top_k_accuracy_score brier_score_loss mean_absolute_percentage_error d2_absolute_error_score "
+    "jaccard_score ndcg_score det_curve homogeneity_score completeness_score".split()
+)
+_PREDICTED = frozenset(
+    "pred preds prediction predictions predicted yhat yhats prob probs proba probas probabilities logits predict".split()
+)
+_TRUE = frozenset("true truth label labels gt gts gold target targets actual test val groundtruth".split())
+
+
+@dataclass(frozen=True, slots=True)
+class SwappedMetricArguments:
+    name: str = "swapped_metric_arguments"
+
+    def detect(self, program: Program) -> Iterable[Finding]:
+        for function in program.functions:
+            for call in function.calls:
+                name = called_name(call)
+                if name not in _SIDED or len(call.args) < 2 or name in {f.name for f in program.callees(call, function)}:
+                    continue
+                if not function.source.full(call.func).startswith("sklearn.metrics"):
+                    continue
+                first, second = call.args[:2]
+                if not (_is_predicted(first) and _is_true(second)):
+                    continue
+                source = function.source
+                one, two, text = source.segment(first), source.segment(second), source.segment(call)
+                start = len(source.segment(call.func))
+                at = text.index(one, start)
+                to = text.index(two, at + len(one))
+                new = text[:at] + two + text[at + len(one) : to] + one + text[to + len(two) :]
+                yield Finding(
+                    self.name,
+                    source.path,
+                    call.lineno,
+                    function.name,
+                    f"Give {name} the truth first"[:72],
+                    f"`{ast.unparse(call)[:90]}`: scikit-learn's metrics take the truth first and the predictions second.",
+                    (function.replace(call, new),),
+                    confidence="high",
+                )
+
+
+def _named(node: ast.expr) -> set[str]:
+    """Words of a name, of what is called on it included: `model.predict(x)`, `y_pred.argmax(1)`."""
+    said: set[str] = set()
+    while isinstance(node, ast.Call | ast.Attribute | ast.Subscript):
+        if isinstance(node, ast.Attribute):
+            said |= set(words(node.attr))
+            node = node.value
+        elif isinstance(node, ast.Call):
+            node = node.func
+        else:
+            node = node.value
+    return said | (set(words(node.id)) if isinstance(node, ast.Name) else set())
+
+
+def _is_predicted(node: ast.expr) -> bool:
+    said = _named(node)
+    return bool(said & _PREDICTED or {"y", "hat"} <= said) and not said & {"true", "truth", "gt", "gold", "actual", "label"}
+
+
+def _is_true(node: ast.expr) -> bool:
+    said = _named(node)
+    return bool(said & _TRUE) and not said & _PREDICTED and "hat" not in said
