@@ -172,6 +172,13 @@ class Function:
         same.sort(key=lambda node: (node.lineno, node.col_offset))
         return {"anchor": text} if len(same) == 1 else {"anchor": text, "nth": str(same.index(statement) + 1)}
 
+    def rewrite(self, statement: ast.stmt, code: str) -> Edit:
+        """Writes `code` in place of a simple statement; a comment behind it stays."""
+        line = self.source.text.split("\n")[(statement.end_lineno or 1) - 1].encode()
+        behind = line[statement.end_col_offset :].decode(errors="ignore").strip()
+        code = f"{code}  {behind}" if behind.startswith("#") else code
+        return self.edit("replace_statement", code=code, **self.anchor(statement))
+
     def replace(self, old: ast.expr, new: str) -> Edit:
         """Writes `new` in place of one expression; calls and other expressions that are not bare names."""
         text = ast.unparse(old)

@@ -52,7 +52,11 @@ class AugmentedValidation:
             edits = (one.function.replace(one.call, rest.without(random[0])),)
         names = ", ".join(called_name(step) for step in random)
         yield self._finding(
-            one.function, one.call, f"`{one.name}` distorts images at random ({names}).", f"Do not augment {one.name}", edits
+            one.function,
+            one.call,
+            f"`{one.name}` distorts images at random ({names}).",
+            f"Do not augment {one.name}",
+            edits,
         )
 
     def _training_transform(self, function: Function) -> Iterator[Finding]:
@@ -91,7 +95,7 @@ class AugmentedValidation:
 def _sibling(text: str, roles: set[str], function: Function) -> str:
     """The held-out counterpart of a training transform, if the function or its module has made one."""
     homes = (function, function.source.functions[0])
-    for role in sorted(roles) + ["val", "test", "eval", "valid"]:
+    for role in (*sorted(roles), "val", "test", "eval", "valid"):
         for old in ("training", "train"):
             new = text.replace(old, role)
             if new != text and any(home.assignments(new) or new in home.parameters for home in homes):

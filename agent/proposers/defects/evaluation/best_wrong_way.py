@@ -76,7 +76,15 @@ class BestWrongWay:
             return
         value = before[0][1]
         text = ast.unparse(value)
-        infinite = text in ("float('inf')", "math.inf", "np.inf", "numpy.inf", "torch.inf", "sys.maxsize", "float('Inf')")
+        infinite = text in (
+            "float('inf')",
+            "math.inf",
+            "np.inf",
+            "numpy.inf",
+            "torch.inf",
+            "sys.maxsize",
+            "float('Inf')",
+        )
         below = isinstance(value, ast.Constant) and type(value.value) in (int, float) and value.value == 0
         negative = text.startswith("-") and text[1:] in ("float('inf')", "math.inf", "np.inf")
         if (way == "maximize" and not infinite) or (way == "minimize" and not (below or negative)):
@@ -88,7 +96,7 @@ class BestWrongWay:
             return
         new = "float('inf')" if way == "minimize" else "float('-inf')"
         code = f"{function.source.segment(statement.targets[0])} = {new}"
-        edits = (function.edit("replace_statement", code=code, **function.anchor(statement)),)
+        edits = (function.rewrite(statement, code),)
         why = f"`{ast.unparse(best)}` is to {way} and starts at {text}, which no value beats: nothing is ever kept."
         yield self._finding(function, statement, "Start the best at a value that can be beaten", why, edits)
 
@@ -107,7 +115,11 @@ class BestWrongWay:
                     right = "max" if asked == "min" else "min"
                     why = f"{called_name(call)} watches `{what}`, which is to {way}, with mode {asked!r}."
                     yield self._finding(
-                        function, call, f"Watch {what} with mode {right}", why, (_keyword(function, call, "mode", repr(right)),)
+                        function,
+                        call,
+                        f"Watch {what} with mode {right}",
+                        why,
+                        (_keyword(function, call, "mode", repr(right)),),
                     )
         match keyword_of(call, "metric_for_best_model"), keyword_of(call, "greater_is_better"):
             case ast.Constant(value=str(what)), ast.Constant(value=bool(up)):
@@ -127,7 +139,6 @@ class BestWrongWay:
         if len(made) != 1 or called_name(made[0][0]) != "ReduceLROnPlateau":
             return
         plateau, home = made[0]
-        assert isinstance(plateau, ast.Call)
         mode = keyword_of(plateau, "mode") or (plateau.args[1] if len(plateau.args) > 1 else None)
         if any(k.arg is None for k in plateau.keywords) or not (mode is None or isinstance(mode, ast.Constant)):
             return

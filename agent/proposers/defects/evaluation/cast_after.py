@@ -40,10 +40,8 @@ class CastAfter:
                 cast = source.segment(call)[len(source.segment(inner)) :]
                 text, old = source.segment(inner), source.segment(given)
                 at = text.index(old)
-                if not isinstance(given, ast.Name | ast.Attribute | ast.Call | ast.Subscript):
-                    new = f"({old}){cast}" if not text[at - 1 : at] == "(" or "," in text else f"({old}){cast}"
-                else:
-                    new = old + cast
+                plain = isinstance(given, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
+                new = f"{old}{cast}" if plain else f"({old}){cast}"
                 yield Finding(
                     self.name,
                     source.path,
@@ -72,4 +70,6 @@ def _input(call: ast.Call, function: Function) -> ast.expr | None:
 
 def _is_wide(call: ast.Call, given: ast.expr) -> bool:
     text = ast.unparse(given)
-    return any(k.arg in ("dtype", None) for k in call.keywords) or any(m in text for m in (".float()", "float32", ".double()"))
+    return any(k.arg in ("dtype", None) for k in call.keywords) or any(
+        m in text for m in (".float()", "float32", ".double()")
+    )

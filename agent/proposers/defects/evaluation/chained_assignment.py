@@ -39,13 +39,14 @@ class ChainedAssignment:
                 if isinstance(base, ast.Attribute) and base.attr == "loc":
                     base = base.value
                 if not isinstance(inner.slice, ast.Tuple) and _is_mask(inner.slice, ast.unparse(base)):
-                    yield self._finding(function, node, target, base)
+                    yield self._finding(function, node, target, inner, base)
 
-    def _finding(self, function: Function, node: ast.stmt, target: ast.Subscript, base: ast.expr) -> Finding:
-        assert isinstance(target.value, ast.Subscript)
+    def _finding(
+        self, function: Function, node: ast.stmt, target: ast.Subscript, inner: ast.Subscript, base: ast.expr
+    ) -> Finding:
         edits: tuple[Edit, ...] = ()
         if isinstance(target.slice, ast.Constant) and isinstance(target.slice.value, str):
-            mask, column = function.source.segment(target.value.slice), function.source.segment(target.slice)
+            mask, column = function.source.segment(inner.slice), function.source.segment(target.slice)
             edits = (_written(function, node, target, f"{function.source.segment(base)}.loc[{mask}, {column}]"),)
         return Finding(
             self.name,
@@ -53,7 +54,7 @@ class ChainedAssignment:
             node.lineno,
             function.name,
             "Assign through one index, not into the copy of the first"[:72],
-            f"`{ast.unparse(target.value)[:60]}` is a copy: what is written into it never reaches `{ast.unparse(base)}`.",
+            f"`{ast.unparse(inner)[:60]}` is a copy: what is written into it never reaches `{ast.unparse(base)}`.",
             edits,
             confidence="high",
         )
@@ -61,7 +62,7 @@ class ChainedAssignment:
 
 def _written(function: Function, node: ast.stmt, target: ast.Subscript, new: str) -> Edit:
     text, old = function.source.segment(node), function.source.segment(target)
-    return function.edit("replace_statement", code=text.replace(old, new, 1), **function.anchor(node))
+    return function.rewrite(node, text.replace(old, new, 1))
 
 
 def _is_mask(index: ast.expr, base: str) -> bool:

@@ -74,6 +74,8 @@ def _asked(value: ast.expr, nan: ast.expr, function: Function, *, equal: bool) -
         call = f"{module}.isnan({text})"
         return call if equal else f"{module}.logical_not({call})"
     # NaN is the one value that differs from itself.
-    return f"({text}) {'!=' if equal else '=='} ({text})" if not isinstance(value, ast.Name) else (
-        f"{text} {'!=' if equal else '=='} {text}"
+    return (
+        f"({text}) {'!=' if equal else '=='} ({text})"
+        if not isinstance(value, ast.Name)
+        else (f"{text} {'!=' if equal else '=='} {text}")
     )

@@ -51,28 +51,23 @@ class CountOverBatches:
         by, source = ast.unparse(right), function.source
         if node.lineno <= added.lineno or any(source.loops(node)[:1] == [loop] for loop in source.loops(added)[:1]):
             return
-        if by == f"len({loader})" and _counts_samples(added.value, function):
-            yield self._finding(node, right, added, f"len({loader}.dataset)", function, "samples", "batches")
+        if by == f"len({loader})" and _counts_samples(added.value):
+            new, what, other = f"len({loader}.dataset)", "samples", "batches"
         elif by == f"len({loader}.dataset)" and _is_batch_mean(added.value, function):
-            yield self._finding(node, right, added, f"len({loader})", function, "means of batches", "samples")
-
-    def _finding(
-        self, node: ast.BinOp, right: ast.expr, added: ast.AugAssign, new: str, function: Function, what: str, by: str
-    ) -> Finding:
-        source = function.source
+            new, what, other = f"len({loader})", "means of batches", "samples"
+        else:
+            return
         text, old = source.segment(node), source.segment(right)
         at = text.rindex(old)
-        edit = function.replace(node, text[:at] + new + text[at + len(old) :])
-        return Finding(
+        yield Finding(
             self.name,
             source.path,
             node.lineno,
             function.name,
-            f"Divide the sum over {what} by their number"[:72],
-            f"`{ast.unparse(added)[:80]}` adds up {what}; `{ast.unparse(node)[:60]}` divides by the number of {by}.",
-            (edit,),
+            f"Divide the sum over {what} by their number",
+            f"`{ast.unparse(added)[:80]}` adds up {what}; `{ast.unparse(node)[:60]}` divides by the number of {other}.",
+            (function.replace(node, text[:at] + new + text[at + len(old) :]),),
             (Evidence(source.path, added.lineno, "added up here"),),
-            effect="visibility" if what != "samples" else "score",
             confidence="high" if what == "samples" else "medium",
         )
 
@@ -92,30 +87,30 @@ def _totals(function: Function) -> Iterator[tuple[str, ast.AugAssign, str]]:
             yield ast.unparse(node.target), node, ast.unparse(loader)
 
 
-def _counts_samples(value: ast.expr, function: Function) -> bool:
+def _counts_samples(value: ast.expr) -> bool:
     """`(pred == y).sum().item()`, `torch.sum(pred == y)`; a division anywhere makes it something else."""
     while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and not value.args:
         if value.func.attr == "sum":
-            return _is_match(value.func.value, function)
+            return _is_match(value.func.value)
         if value.func.attr not in ("item", "cpu", "float", "int", "detach", "double"):
             return False
         value = value.func.value
     match value:
         case ast.Call(func=ast.Attribute(attr="sum"), args=[inner]):
-            return _is_match(inner, function)
+            return _is_match(inner)
         case ast.Call(func=ast.Name("int" | "float"), args=[inner]):
-            return _counts_samples(inner, function)
+            return _counts_samples(inner)
     return False
 
 
-def _is_match(node: ast.expr, function: Function) -> bool:
+def _is_match(node: ast.expr) -> bool:
     match node:
         case ast.Compare(ops=[ast.Eq()]):
             return True
         case ast.Call(func=ast.Attribute(attr="eq")):
             return True
         case ast.Call(func=ast.Attribute(value=inner, attr="float" | "int" | "double" | "cpu" | "long" | "type")):
-            return _is_match(inner, function)
+            return _is_match(inner)
     return False
 
 

@@ -26,6 +26,8 @@ from ..source import Function
 from ..training import is_backward, is_mini_batch_loop
 
 _SMALL = 100
+_FEW = 10
+"""Larger limits on a trainer are a choice of how long an epoch is."""
 _SWITCHES = frozenset({"fast_dev_run"})
 _LIMITS = frozenset({"limit_train_batches", "overfit_batches"})
 
@@ -56,7 +58,7 @@ class DebugLimit:
             value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
             named = keyword.arg or ""
             on = named in _SWITCHES and value is True
-            small = named in _LIMITS and type(value) is int and 0 < value <= _SMALL
+            small = named in _LIMITS and type(value) is int and 0 < value <= _FEW
             if on or small:
                 edit = function.edit("remove_argument", argument=f"{named}=", within=ast.unparse(call.func))
                 yield self._finding(function, call, f"trains on a few batches: `{named}={value}`", (edit,))
@@ -76,10 +78,14 @@ class DebugLimit:
 
 def _is_small_count(node: ast.If, loop: ast.For) -> bool:
     """`if i == 10: break` of a loop that counts its batches in `i`."""
-    counted = loop.target.elts[0] if isinstance(loop.target, ast.Tuple) and "enumerate" in ast.unparse(loop.iter) else None
+    counted = (
+        loop.target.elts[0] if isinstance(loop.target, ast.Tuple) and "enumerate" in ast.unparse(loop.iter) else None
+    )
     match node:
         case ast.If(
-            test=ast.Compare(left=ast.Name(name), ops=[ast.Eq() | ast.Gt() | ast.GtE()], comparators=[ast.Constant(limit)]),
+            test=ast.Compare(
+                left=ast.Name(name), ops=[ast.Eq() | ast.Gt() | ast.GtE()], comparators=[ast.Constant(limit)]
+            ),
             body=[ast.Break()],
             orelse=[],
         ):

@@ -54,7 +54,7 @@ class DroppedResult:
                     function.name,
                     f"Keep what {called_name(call)} returns"[:72],
                     f"`{ast.unparse(call)[:80]}` leaves `{text}` as it is and returns the changed copy, which nobody keeps.",
-                    (function.edit("replace_statement", code=code, **function.anchor(node)),),
+                    (function.rewrite(node, code),),
                     confidence="high",
                 )
 

@@ -20,6 +20,9 @@ from ..program import Program, called_name, receiver
 from ..source import Function
 from ..training import is_backward
 
+_OF_TENSORS = frozenset({"stack", "cat", "backward", "grad", "all_reduce", "reduce", "gather"})
+_IF_TENSOR = frozenset({"backward", "item", "detach", "cpu", "data", "div_", "mean"})
+
 
 @dataclass(frozen=True, slots=True)
 class GraphInTotal:
@@ -78,26 +81,26 @@ def _kept(function: Function) -> Iterator[tuple[ast.stmt, str, str, Edit]]:
                 code = f"{total}.append({loss}.item())"
             case _:
                 continue
-        yield node, total, loss, function.edit("replace_statement", code=code, **function.anchor(node))
+        yield node, total, loss, function.rewrite(node, code)
 
 
 def _is_detached(loss: str, node: ast.stmt, function: Function) -> bool:
     """Whether the name was given a number or a detached value anywhere in the loop."""
     return any(
-        isinstance(value, ast.Call) and called_name(value) in ("item", "detach", "float", "reduce_tensor", "numpy", "mean")
+        isinstance(value, ast.Call)
+        and called_name(value) in ("item", "detach", "float", "reduce_tensor", "numpy", "mean")
         for _, value in function.assignments(loss)
     )
 
 
 def _is_used(total: str, function: Function) -> bool:
-    """Whether the total is a tensor to somebody: added to a loss, stacked, differentiated, returned as it is in a list."""
+    """Whether the total is a tensor to somebody: added to a loss, stacked, differentiated."""
     for node in function.own:
-        if isinstance(node, ast.Call) and any(ast.unparse(arg) == total for arg in node.args):
-            if called_name(node) in ("stack", "cat", "backward", "grad", "mean_of", "all_reduce", "reduce", "gather"):
-                return True
-        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == total:
-            if node.attr in ("backward", "item", "detach", "cpu", "data", "div_", "mean"):
-                return True
+        given = node.args if isinstance(node, ast.Call) and called_name(node) in _OF_TENSORS else []
+        if any(ast.unparse(arg) == total for arg in given):
+            return True
+        if isinstance(node, ast.Attribute) and node.attr in _IF_TENSOR and ast.unparse(node.value) == total:
+            return True
     return False
 
 

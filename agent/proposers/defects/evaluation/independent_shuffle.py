@@ -16,7 +16,7 @@ Not flagged: the same seed set before each, one shared index, and names that are
 """
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ....proposal import Edit
@@ -37,7 +37,9 @@ class IndependentShuffle:
 
     def detect(self, program: Program) -> Iterable[Finding]:
         for function in program.functions:
-            if not any(called_name(c) in ("shuffle", "randperm", "permutation", "train_test_split") for c in function.calls):
+            if not any(
+                called_name(c) in ("shuffle", "randperm", "permutation", "train_test_split") for c in function.calls
+            ):
                 continue
             for first, second in zip(_shuffles(function), _shuffles(function)[1:], strict=False):
                 if _is_pair(first[1], second[1]) and _beside(first[0], second[0], function):
@@ -133,11 +135,13 @@ def _one_order(function: Function, first: Place, second: Place) -> tuple[Edit, .
     if not _is_free("order", function) or full not in ("numpy.random.shuffle", "random.shuffle"):
         return ()
     x, y = first[1], second[1]
-    made = f"{owner}.permutation(len({x}))" if full.startswith("numpy") else f"{owner}.sample(range(len({x})), len({x}))"
+    made = (
+        f"{owner}.permutation(len({x}))" if full.startswith("numpy") else f"{owner}.sample(range(len({x})), len({x}))"
+    )
     code = f"order = {made}\n{x}[:] = [{x}[i] for i in order]"
     return (
-        function.edit("replace_statement", code=code, **function.anchor(first[0])),
-        function.edit("replace_statement", code=f"{y}[:] = [{y}[i] for i in order]", **function.anchor(second[0])),
+        function.rewrite(first[0], code),
+        function.rewrite(second[0], f"{y}[:] = [{y}[i] for i in order]"),
     )
 
 
@@ -146,8 +150,8 @@ def _one_index(function: Function, first: Place, second: Place) -> tuple[Edit, .
         return ()
     code = f"order = {function.source.segment(first[2])}\n{first[1]} = {first[1]}[order]"
     return (
-        function.edit("replace_statement", code=code, **function.anchor(first[0])),
-        function.edit("replace_statement", code=f"{second[1]} = {second[1]}[order]", **function.anchor(second[0])),
+        function.rewrite(first[0], code),
+        function.rewrite(second[0], f"{second[1]} = {second[1]}[order]"),
     )
 
 
@@ -159,6 +163,6 @@ def _one_split(function: Function, first: Place, second: Place) -> tuple[Edit, .
                         )  # fmt: skip
     call = source.segment(first[2]).replace(first[1], f"{first[1]}, {second[1]}", 1)
     return (
-        function.edit("replace_statement", code=f"{targets} = {call}", **function.anchor(first[0])),
+        function.rewrite(first[0], f"{targets} = {call}"),
         function.edit("delete_statement", **function.anchor(second[0])),
     )

@@ -73,7 +73,9 @@ def _goes_to_softmax(call: ast.Call, owner: ast.expr, function: Function) -> boo
     else:
         return False
     made = function.last_value(name, call.lineno)
-    if made is not None and any(isinstance(n, ast.Call) and called_name(n) in ("softmax", "sigmoid") for n in ast.walk(made)):
+    if made is not None and any(
+        isinstance(n, ast.Call) and called_name(n) in ("softmax", "sigmoid") for n in ast.walk(made)
+    ):
         return False
     uses = [
         n

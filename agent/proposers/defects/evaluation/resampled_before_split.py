@@ -68,7 +68,9 @@ def _pairs(function: Function) -> Iterator[tuple[ast.Assign, ast.Assign]]:
                 and called_name(other.value) == "train_test_split"
                 and [ast.unparse(arg) for arg in other.value.args] == names
                 and other.lineno > node.lineno
-                and not any(node.lineno < line < other.lineno for name in names for line, _ in function.assignments(name))
+                and not any(
+                    node.lineno < line < other.lineno for name in names for line, _ in function.assignments(name)
+                )
             ):
                 yield node, other
                 break

@@ -51,9 +51,8 @@ class SeedInLoop:
                 loops = function.source.loops(node)
                 if loops and _trains_one_model(loops[-1], function, program) and not _varies(call, loops):
                     yield self._in_loop(function, node, loops)
-                elif not loops and function.name.rpartition(".")[2] in _ITEMS and _is_constant(call):
-                    if node in getattr(function.node, "body", []):
-                        yield self._in_item(function, node)
+                elif _is_item(function) and node in function.node.body and _is_constant(call):
+                    yield self._in_item(function, node)
 
     def _in_loop(self, function: Function, node: ast.Expr, loops: list[Loop]) -> Finding:
         # Moved before the outermost loop: it is then set once.
@@ -74,6 +73,10 @@ class SeedInLoop:
             self.name, function.source.path, node.lineno, function.name, "Do not set the seed for every item or batch",
             why, edits, confidence="high",
         )  # fmt: skip
+
+
+def _is_item(function: Function) -> bool:
+    return function.name.rpartition(".")[2] in _ITEMS
 
 
 def _trains_one_model(loop: Loop, function: Function, program: Program) -> bool:

@@ -14,7 +14,7 @@ Not flagged: a validation split under any of its names, and a best test score th
 """
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ....proposal import Edit
@@ -37,7 +37,9 @@ class SelectedOnTest:
         for function in program.functions:
             for node in function.own:
                 if isinstance(node, ast.If) and (what := decided_by(node, function)):
-                    yield self._finding(function, node, f"What is kept is chosen by `{what}`.", _instead(node, function))
+                    yield self._finding(
+                        function, node, f"What is kept is chosen by `{what}`.", _instead(node, function)
+                    )
                 elif isinstance(node, ast.Call) and (watched := watched_test(node)) is not None:
                     edits = _watch_instead(node, watched, function)
                     yield self._finding(function, node, f"Training follows `{ast.unparse(watched)[:60]}`.", edits)
@@ -104,7 +106,8 @@ def _measured_on_test(new: ast.expr, node: ast.If, function: Function) -> bool:
 def _instead(node: ast.If, function: Function) -> tuple[Edit, ...]:
     """The validation score in place of the test score, where the same loop measures both under sibling names."""
     test = node.test
-    assert isinstance(test, ast.Compare)
+    if not isinstance(test, ast.Compare):
+        return ()
     new = next((s for s in (test.left, test.comparators[0]) if isinstance(s, ast.Name) and is_of_test(s)), None)
     if not isinstance(new, ast.Name):
         return ()
@@ -116,7 +119,7 @@ def _instead(node: ast.If, function: Function) -> tuple[Edit, ...]:
         match statement:
             case ast.Assign(targets=[ast.Name() | ast.Attribute() as target], value=ast.Name(value)) if value == new.id:
                 code = f"{function.source.segment(target)} = {other}"
-                edits.append(function.edit("replace_statement", code=code, **function.anchor(statement)))
+                edits.append(function.rewrite(statement, code))
     return tuple(edits)
 
 

@@ -68,7 +68,10 @@ def _copies(function: Function) -> Iterator[tuple[str, ast.expr, ast.expr]]:
         match value:
             case ast.Call(func=ast.Attribute(value=original, attr="copy"), args=[], keywords=[]):
                 pass
-            case ast.Call(func=func, args=[original], keywords=[]) if function.source.full(func) in ("dict", "copy.copy"):
+            case ast.Call(func=func, args=[original], keywords=[]) if function.source.full(func) in (
+                "dict",
+                "copy.copy",
+            ):
                 pass
             case ast.Dict(keys=[None], values=[original]):
                 pass

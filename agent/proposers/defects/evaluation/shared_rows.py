@@ -67,10 +67,16 @@ def _change(name: str, function: Function) -> ast.stmt | None:
     homes = [function]
     if name.startswith("self.") and function.owner is not None:
         homes = [f for f in function.source.functions if f.owner is function.owner]
-    if any(target.startswith(f"{name}[") for home in homes for target in home.assigned):
+    if any(_sets_a_place(node, name) for home in homes for node in home.own):
         return None  # places are given objects of their own
     for home in homes:
         for owner, statement in changed_in_place(home):
             if isinstance(owner, ast.Subscript) and ast.unparse(owner.value) == name:
                 return statement
     return None
+
+
+def _sets_a_place(node: ast.AST, name: str) -> bool:
+    """`name[i] = ...`."""
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return any(isinstance(target, ast.Subscript) and ast.unparse(target.value) == name for target in targets)

@@ -38,7 +38,11 @@ class SwappedMetricArguments:
         for function in program.functions:
             for call in function.calls:
                 name = called_name(call)
-                if name not in _SIDED or len(call.args) < 2 or name in {f.name for f in program.callees(call, function)}:
+                if (
+                    name not in _SIDED
+                    or len(call.args) < 2
+                    or name in {f.name for f in program.callees(call, function)}
+                ):
                     continue
                 if not function.source.full(call.func).startswith("sklearn.metrics"):
                     continue
@@ -79,7 +83,14 @@ def _named(node: ast.expr) -> set[str]:
 
 def _is_predicted(node: ast.expr) -> bool:
     said = _named(node)
-    return bool(said & _PREDICTED or {"y", "hat"} <= said) and not said & {"true", "truth", "gt", "gold", "actual", "label"}
+    return bool(said & _PREDICTED or {"y", "hat"} <= said) and not said & {
+        "true",
+        "truth",
+        "gt",
+        "gold",
+        "actual",
+        "label",
+    }
 
 
 def _is_true(node: ast.expr) -> bool:

@@ -21,7 +21,9 @@ from ..program import Program, called_name
 from ..source import Function, Source, words
 
 _FILLS = frozenset({"init", "reset", "initialize", "initialise", "load", "build", "fill", "setup"})
-_LOADED = frozenset("quant quantized quantize quantizer int8 fp8 fp4 awq gptq bnb packed lazy meta loaded marlin".split())
+_LOADED = frozenset(
+    "quant quantized quantize quantizer int8 fp8 fp4 awq gptq bnb packed lazy meta loaded marlin".split()
+)
 _ALL = frozenset({"parameters", "named_parameters", "load_state_dict", "apply", "children", "modules", "state_dict"})
 
 
@@ -33,8 +35,9 @@ class UninitialisedParameter:
         found = list(_made(program))
         filled = _filled(program) if found else set()
         for function, node, target, sizes in found:
-            assert function.owner is not None
-            if target.attr in filled or not _is_read(function.owner, function.source, program):
+            if function.owner is None or target.attr in filled:
+                continue
+            if not _is_read(function.owner, function.source, program):
                 continue
             yield Finding(
                 self.name,
@@ -104,8 +107,9 @@ def _is_read(owner: ast.ClassDef, source: Source, program: Program) -> bool:
     bases = program.bases(owner, source)
     if not bases or any(not base.endswith("Module") and program.find_class(base, source) is None for base in bases):
         return False
-    homes = [f for f in source.functions if f.owner is owner]
-    return not any(called_name(call) in _ALL for f in homes for call in f.calls)
+    homes = [s for s in program.sources if s is source or owner.name in s.aliases]
+    fills = [f for s in homes for f in s.functions if f.owner is owner or _FILLS & f.words]
+    return not any(called_name(call) in _ALL for f in fills for call in f.calls)
 
 
 def _edits(function: Function, node: ast.Assign, target: ast.Attribute, sizes: int) -> tuple[Edit, ...]:
