@@ -42,7 +42,8 @@ class Composed:
         """The source of the call with a step put in after one."""
         text, spans = self._text_and_spans()
         at = self.steps.index(step)
-        between = text[spans[at - 1][1] : spans[at][0]] if at else ", "
+        near = min(at, len(spans) - 2)
+        between = text[spans[near][1] : spans[near + 1][0]] if near >= 0 else ", "
         return text[: spans[at][1]] + between + new + text[spans[at][1] :]
 
     def _text_and_spans(self) -> tuple[str, list[tuple[int, int]]]:

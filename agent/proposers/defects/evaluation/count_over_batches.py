@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from ....proposal import Evidence
 from ..base import Finding
-from ..losses import LOSS_WORDS
+from ..losses import FUNCTIONS
 from ..program import Program, called_name
 from ..source import Function, words
 
@@ -126,7 +126,6 @@ def _is_batch_mean(value: ast.expr, function: Function) -> bool:
     made = [v for _, v in function.assignments(name)]
     if len(made) != 1 or not isinstance(made[0], ast.Call) or any(k.arg == "reduction" for k in made[0].keywords):
         return False
-    full = function.source.full(made[0].func)
-    return bool(LOSS_WORDS & set(words(called_name(made[0])))) and (
-        full.startswith("torch.nn.functional") or called_name(made[0]) in ("criterion", "loss_fn", "loss_func")
-    )
+    name = called_name(made[0])
+    of_torch = function.source.full(made[0].func).startswith("torch.nn.functional.") and name in FUNCTIONS
+    return of_torch or name in ("criterion", "loss_fn", "loss_func")

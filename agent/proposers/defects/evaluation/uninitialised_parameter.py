@@ -65,6 +65,8 @@ def _made(program: Program) -> Iterator[tuple[Function, ast.Assign, ast.Attribut
                     full = function.source.full(inner.func)
                 case _:
                     continue
+            if any("False" in ast.unparse(a) for a in (*outer.args[1:], *(k.value for k in outer.keywords))):
+                continue  # learns nothing: a table that is loaded
             sizes = [a for a in inner.args if not isinstance(a, ast.Starred)]
             plain = len(sizes) == len(inner.args) and len(sizes) > 0
             if full == "torch.empty" or (full in ("torch.Tensor", "torch.FloatTensor") and plain and _are_sizes(sizes)):
