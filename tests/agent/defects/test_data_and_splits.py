@@ -191,6 +191,14 @@ def test_silent(detector: str, program: str, found: Found) -> None:
 
 TOLD = [
     (
+        "resampled_before_split",
+        "if balance:\n    X, y = SMOTE().fit_resample(X, y)\na, b, c, d = train_test_split(X, y)\n",
+    ),
+    (
+        "resampled_before_split",
+        "Xr, yr = SMOTE().fit_resample(X, y)\nprint(yr)\na, b, c, d = train_test_split(Xr, yr)\n",
+    ),
+    (
         "time_split_at_random",
         'import pandas as pd\ndf["l"] = df["y"].shift(1)\na, b = train_test_split(df, test_size=0.2)\n',
     ),

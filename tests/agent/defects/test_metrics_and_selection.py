@@ -69,6 +69,16 @@ def fit(optimizer):
 DEFECTS = {
     "samples by batches": ("count_over_batches", RIGHT.replace("right / len(test_loader.dataset)", "right / len(test_loader)"), RIGHT),
     "batches by samples": ("count_over_batches", RIGHT.replace("total / len(test_loader)", "total / len(test_loader.dataset)"), RIGHT),
+    "percent by batches": (
+        "count_over_batches",
+        RIGHT.replace("right / len(test_loader.dataset)", "100.0 * right / len(test_loader)"),
+        RIGHT.replace("right / ", "100.0 * right / "),
+    ),
+    "divided in place": (
+        "count_over_batches",
+        RIGHT.replace("    return", "    total /= len(test_loader.dataset)\n    return").replace("total / len(test_loader)", "total"),
+        RIGHT.replace("    return", "    total /= len(test_loader)\n    return").replace("total / len(test_loader)", "total"),
+    ),
     "argmax over the batch": ("argmax_over_batch", RIGHT.replace(".argmax(1).eq(y)", ".argmax(1) == y").replace(
         "right += out.argmax(1) == y.sum().item()", "right += (out.argmax(dim=0) == y).sum().item()"),
         RIGHT.replace("right += out.argmax(1).eq(y)", "right += (out.argmax(dim=1) == y)")),

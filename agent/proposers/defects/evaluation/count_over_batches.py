@@ -16,14 +16,16 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ....proposal import Evidence
+from ....proposal import Edit, Evidence
 from ..base import Finding
 from ..losses import FUNCTIONS
 from ..program import Program, called_name
 from ..source import Function, words
 
 _SUMMED = ("reduction='sum'", "size_average=False", "reduction='none'", 'reduction="sum"', 'reduction="none"')
-_LOADERS = frozenset({"loader", "dataloader", "loaders"})
+_LOADERS = frozenset({"loader", "dataloader", "loaders", "dl"})
+_SAME = frozenset("item cpu float int detach double numpy".split())
+Division = tuple[ast.AugAssign | ast.BinOp, ast.expr, ast.expr]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,44 +34,66 @@ class CountOverBatches:
 
     def detect(self, program: Program) -> Iterable[Finding]:
         for function in program.functions:
-            if "loader" not in function.source.text:
-                continue
-            for total, added, loader in _totals(function):
-                for node in function.own:
-                    match node:
-                        case ast.BinOp(left=left, op=ast.Div(), right=right):
-                            pass
-                        case _:
-                            continue
-                    if ast.unparse(left) not in (total, f"float({total})", f"{total}.item()", f"{total}.float()"):
-                        continue
-                    yield from self._divided(node, right, added, loader, function)
+            divisions = list(_divisions(function)) if "loader" in function.source.text else []
+            for total, added, loader in _totals(function) if divisions else ():
+                for node, left, right in divisions:
+                    if _is_total(left, total) and node.lineno > added.lineno and not _inside(node, added, function):
+                        yield from self._divided(node, right, added, loader, function)
 
     def _divided(
-        self, node: ast.BinOp, right: ast.expr, added: ast.AugAssign, loader: str, function: Function
+        self, node: ast.AugAssign | ast.BinOp, right: ast.expr, added: ast.AugAssign, loader: str, function: Function
     ) -> Iterator[Finding]:
-        by, source = ast.unparse(right), function.source
-        if node.lineno <= added.lineno or any(source.loops(node)[:1] == [loop] for loop in source.loops(added)[:1]):
-            return
+        by = ast.unparse(right)
         if by == f"len({loader})" and _counts_samples(added.value):
             new, what, other = f"len({loader}.dataset)", "samples", "batches"
         elif by == f"len({loader}.dataset)" and _is_batch_mean(added.value, function):
             new, what, other = f"len({loader})", "means of batches", "samples"
         else:
             return
-        text, old = source.segment(node), source.segment(right)
-        at = text.rindex(old)
         yield Finding(
             self.name,
-            source.path,
+            function.source.path,
             node.lineno,
             function.name,
             f"Divide the sum over {what} by their number",
             f"`{ast.unparse(added)[:80]}` adds up {what}; `{ast.unparse(node)[:60]}` divides by the number of {other}.",
-            (function.replace(node, text[:at] + new + text[at + len(old) :]),),
-            (Evidence(source.path, added.lineno, "added up here"),),
+            (_edit(node, right, new, function),),
+            (Evidence(function.source.path, added.lineno, "added up here"),),
             confidence="high" if what == "samples" else "medium",
         )
+
+
+def _edit(node: ast.AugAssign | ast.BinOp, right: ast.expr, new: str, function: Function) -> Edit:
+    text, old = function.source.segment(node), function.source.segment(right)
+    at = text.rindex(old)
+    text = text[:at] + new + text[at + len(old) :]
+    return function.rewrite(node, text) if isinstance(node, ast.AugAssign) else function.replace(node, text)
+
+
+def _divisions(function: Function) -> Iterator[Division]:
+    """`a / b` and `a /= b`, with a and b."""
+    for node in function.own:
+        if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div):
+            yield (node, node.left, node.right) if isinstance(node, ast.BinOp) else (node, node.target, node.value)
+
+
+def _is_total(node: ast.expr, total: str) -> bool:
+    """The total itself, as a number, or as a percentage: `100 * right.item()`."""
+    match node:
+        case ast.BinOp(left=ast.Constant(), op=ast.Mult(), right=inner):
+            return _is_total(inner, total)
+        case ast.BinOp(left=inner, op=ast.Mult(), right=ast.Constant()):
+            return _is_total(inner, total)
+        case ast.Call(func=ast.Name("float" | "int"), args=[inner]):
+            return _is_total(inner, total)
+        case ast.Call(func=ast.Attribute(value=inner, attr=name), args=[]) if name in _SAME:
+            return _is_total(inner, total)
+    return ast.unparse(node) == total
+
+
+def _inside(node: ast.AST, added: ast.AST, function: Function) -> bool:
+    """Whether the division stands in the loop that adds up: then it is of a running value."""
+    return any(loop in function.source.loops(node) for loop in function.source.loops(added)[:1])
 
 
 def _totals(function: Function) -> Iterator[tuple[str, ast.AugAssign, str]]:
@@ -78,7 +102,7 @@ def _totals(function: Function) -> Iterator[tuple[str, ast.AugAssign, str]]:
         if not isinstance(node, ast.AugAssign) or not isinstance(node.op, ast.Add):
             continue
         loops = function.source.loops(node)
-        if len(loops) == 0 or not isinstance(loops[0], ast.For):
+        if not loops or not isinstance(loops[0], ast.For):
             continue
         loader: ast.expr = loops[0].iter
         while isinstance(loader, ast.Call) and called_name(loader) in ("enumerate", "tqdm", "iter") and loader.args:
@@ -92,14 +116,14 @@ def _counts_samples(value: ast.expr) -> bool:
     while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and not value.args:
         if value.func.attr == "sum":
             return _is_match(value.func.value)
-        if value.func.attr not in ("item", "cpu", "float", "int", "detach", "double"):
+        if value.func.attr not in _SAME:
             return False
         value = value.func.value
     match value:
         case ast.Call(func=ast.Attribute(attr="sum"), args=[inner]):
             return _is_match(inner)
-        case ast.Call(func=ast.Name("int" | "float"), args=[inner]):
-            return _counts_samples(inner)
+        case ast.Call(func=ast.Name("int" | "float" | "sum"), args=[inner]):
+            return _is_match(inner) if called_name(value) == "sum" else _counts_samples(inner)
     return False
 
 
@@ -115,17 +139,18 @@ def _is_match(node: ast.expr) -> bool:
 
 
 def _is_batch_mean(value: ast.expr, function: Function) -> bool:
-    """`loss.item()` of a loss with the default reduction, as it is written."""
+    """`loss.item()` or `criterion(out, y).item()` of a loss with the default reduction, as it is written."""
     if any(mark in function.source.text for mark in _SUMMED):
         return False
-    match value:
-        case ast.Call(func=ast.Attribute(value=ast.Name(name), attr="item"), args=[]):
-            pass
-        case _:
+    while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in _SAME:
+        value = value.func.value
+    if isinstance(value, ast.Name):
+        made = [v for _, v in function.assignments(value.id)]
+        if len(made) != 1:
             return False
-    made = [v for _, v in function.assignments(name)]
-    if len(made) != 1 or not isinstance(made[0], ast.Call) or any(k.arg == "reduction" for k in made[0].keywords):
+        value = made[0]
+    if not isinstance(value, ast.Call) or any(k.arg == "reduction" for k in value.keywords):
         return False
-    name = called_name(made[0])
-    of_torch = function.source.full(made[0].func).startswith("torch.nn.functional.") and name in FUNCTIONS
+    name = called_name(value)
+    of_torch = function.source.full(value.func).startswith("torch.nn.functional.") and name in FUNCTIONS
     return of_torch or name in ("criterion", "loss_fn", "loss_func")

@@ -61,7 +61,7 @@ class DebugLimit:
             small = named in _LIMITS and type(value) is int and 0 < value <= _FEW
             if on or small:
                 edit = function.edit("remove_argument", argument=f"{named}=", within=ast.unparse(call.func))
-                yield self._finding(function, call, f"trains on a few batches: `{named}={value}`", (edit,))
+                yield self._finding(function, call, f"trains on a few batches: `{named}={value!r}`", (edit,))
 
     def _finding(self, function: Function, node: ast.stmt | ast.expr, why: str, edits: tuple[Edit, ...]) -> Finding:
         return Finding(

@@ -59,7 +59,7 @@ class HeldOutIsTraining:
 
     def _loader(self, target: str, call: ast.Call, function: Function) -> Iterator[Finding]:
         data = call.args[0] if call.args else keyword_of(call, "dataset")
-        if not isinstance(data, ast.Name | ast.Attribute):
+        if not isinstance(data, ast.Name | ast.Attribute) or keyword_of(call, "sampler") is not None:
             return
         text = ast.unparse(data)
         if not set(words(text)) & TRAIN_WORDS or set(words(text)) & HELD_OUT_WORDS:

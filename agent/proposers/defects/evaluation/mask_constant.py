@@ -53,7 +53,8 @@ class MaskConstant:
 
 
 def _is_near_zero(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and type(node.value) in (int, float) and 0 <= node.value <= 1e-4
+    value = node.value if isinstance(node, ast.Constant) else None
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1e-4
 
 
 def _goes_to_softmax(call: ast.Call, owner: ast.expr, function: Function) -> bool:

@@ -84,10 +84,14 @@ def _edits(function: Function, made: ast.Assign, split: ast.Assign) -> tuple[Edi
         return ()
     source = function.source
     made_names = {ast.unparse(e) for e in ast.walk(made.targets[0]) if isinstance(e, ast.Name)}
-    later = {n.id for n in function.own if isinstance(n, ast.Name) and n.lineno > (split.end_lineno or 0)}
     raw = [source.segment(arg) for arg in given.args]
-    if made_names & later and not made_names & set(raw):
-        return ()  # the resampled rows have another use below
+    if source.parents[made] is not source.parents[split]:
+        return ()  # one of them runs on a condition
+    for node in function.own:
+        if isinstance(node, ast.Name) and node.id in made_names and node.lineno > (made.end_lineno or 0):
+            inside = split.lineno <= node.lineno <= (split.end_lineno or 0)
+            if not inside and (node.lineno < split.lineno or node.id not in raw):
+                return ()  # the resampled rows have another use
     x_train, _, y_train, _ = (source.segment(element) for element in target.elts)
     text = source.segment(given)
     head = text[: text.rindex(source.segment(given.args[0]))].rstrip()
