@@ -132,6 +132,11 @@ DEFECTS = {
         + "        if i >= 10:\n            break\n",
         LOOP.replace("for x, y in loader", "for i, (x, y) in enumerate(loader)"),
     ),
+    "few rows": (
+        "debug_limit",
+        "def load(train_data):\n    train_data = train_data[:100]  # debug\n    return DataLoader(train_data)\n",
+        "def load(train_data):\n    return DataLoader(train_data)\n",
+    ),
     "fast_dev_run": (
         "debug_limit",
         "t = pl.Trainer(max_epochs=9, fast_dev_run=True)\n",
@@ -146,6 +151,11 @@ def test_mended(name: str, mended: Mended) -> None:
 
 
 CLEAN = [
+    ("debug_limit", "test_data = test_data[:100]\ntrain_data = data[:100]\ntrain_x = train_x[:n]\ntrain_rows = train_rows[:80000]\n"),
+    ("scored_on_training_rows", "m.fit(X_train, y_train)\nprint(m.score(X_train, y_train))\n"),
+    ("scored_on_training_rows", "m.fit(X, y)\nprint(m.score(X, y), m.score(X_new, y_new))\n"),
+    ("scored_on_training_rows", "m.fit(X, y)\nprint(m.score(X, y))\nprint(cross_val_score(m, X, y))\n"),
+    ("scored_on_training_rows", "m.fit(X, y)\nX, y = load_test()\nprint(m.score(X, y))\nk.fit(X)\nk.score(X)\n"),
     ("selected_on_test", EPOCHS.replace("NEW", "val")),
     ("selected_on_test", "for e in range(9):\n    if test_acc > best_acc:\n        best_acc = test_acc\n    print(best_acc)\n"),
     ("selected_on_test", "m.fit(X, y, validation_data=(X_test, y_test))\nm.fit(X, y, eval_set=[(X_val, y_val)], early_stopping_rounds=3)\n"),
@@ -190,6 +200,9 @@ def test_silent(detector: str, program: str, found: Found) -> None:
 
 
 TOLD = [
+    ("debug_limit", "train_set = load()\ntrain_set = train_set.select(range(200))\n"),
+    ("scored_on_training_rows", "m = Tree()\nm.fit(X, y)\nprint(m.score(X, y))\n"),
+    ("scored_on_training_rows", "m.fit(X, y)\np = m.predict(X)\nprint(accuracy_score(y, p))\n"),
     (
         "resampled_before_split",
         "if balance:\n    X, y = SMOTE().fit_resample(X, y)\na, b, c, d = train_test_split(X, y)\n",

@@ -66,6 +66,16 @@ def fit(optimizer):
         scheduler.step(val_acc)
 """
 
+BATCHES = """
+from sklearn.metrics import f1_score
+
+def evaluate(net, val_loader, scores, truth, guess):
+    for x, y in val_loader:
+        p = net(x)
+        ADD
+    END
+"""
+
 DEFECTS = {
     "samples by batches": ("count_over_batches", RIGHT.replace("right / len(test_loader.dataset)", "right / len(test_loader)"), RIGHT),
     "batches by samples": ("count_over_batches", RIGHT.replace("total / len(test_loader)", "total / len(test_loader.dataset)"), RIGHT),
@@ -82,6 +92,11 @@ DEFECTS = {
     "argmax over the batch": ("argmax_over_batch", RIGHT.replace(".argmax(1).eq(y)", ".argmax(1) == y").replace(
         "right += out.argmax(1) == y.sum().item()", "right += (out.argmax(dim=0) == y).sum().item()"),
         RIGHT.replace("right += out.argmax(1).eq(y)", "right += (out.argmax(dim=1) == y)")),
+    "median of what came": (
+        "unsorted_median",
+        "def show(times):\n    median = times[len(times) // 2]\n    return median\n",
+        "def show(times):\n    median = sorted(times)[len(times) // 2]\n    return median\n",
+    ),
     "swapped": (
         "swapped_metric_arguments",
         f"{SKLEARN}p = precision_score(y_pred, y_test, average='macro')\n",
@@ -141,6 +156,11 @@ def test_mended(name: str, mended: Mended) -> None:
 
 
 CLEAN = [
+    ("unsorted_median", "def f(times):\n    times.sort()\n    median = times[len(times) // 2]\n    middle = times[len(times) // 2]\n"),
+    ("unsorted_median", "def f(times):\n    half = times[len(times) // 2]\n    medoid = times[3]\n    return sum(times[: len(times) // 2])\n"),
+    ("mean_of_batch_scores", BATCHES.replace("ADD", "truth += y.tolist()").replace("END", "return f1_score(truth, guess)")),
+    ("mean_of_batch_scores", BATCHES.replace("ADD", "scores.append(f1_score(y, p))").replace("val_loader", "folds")),
+    ("mean_of_batch_scores", BATCHES.replace("ADD", "print(f1_score(y, p))").replace("END", "return 0")),
     ("count_over_batches", RIGHT),
     ("count_over_batches", RIGHT.replace("total += loss.item()", "total += loss.item() * len(y)").replace(
         "total / len(test_loader)", "total / len(test_loader.dataset)")),
@@ -194,4 +214,12 @@ def test_accuracy_of_unequal_classes_is_told(found: Found) -> None:
     (finding,) = found(
         "accuracy_only", 'm = SVC(class_weight="balanced")\nm.fit(x, y)\nprint(accuracy_score(y, m.predict(x)))\n'
     )
+    assert finding.action == "advise"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "line", ["scores.append(f1_score(y, p))", "scores += f1_score(y, p)", "s = f1_score(y, p); scores.append(s)"]
+)
+def test_a_mean_of_scores_of_batches_is_told(line: str, found: Found) -> None:
+    (finding,) = found("mean_of_batch_scores", BATCHES.replace("ADD", line).replace("END", "return mean(scores)"))
     assert finding.action == "advise"  # type: ignore[attr-defined]

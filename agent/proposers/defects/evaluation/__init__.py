@@ -21,11 +21,13 @@ from .integer_difference import IntegerDifference
 from .linear_after_linear import LinearAfterLinear
 from .log_of_softmax import LogOfSoftmax
 from .mask_constant import MaskConstant
+from .mean_of_batch_scores import MeanOfBatchScores
 from .mutable_default import MutableDefault
 from .preprocessing_differs import PreprocessingDiffers
 from .resampled_before_split import ResampledBeforeSplit
 from .right_padded_generation import RightPaddedGeneration
 from .scaled_twice import ScaledTwice
+from .scored_on_training_rows import ScoredOnTrainingRows
 from .seed_in_loop import SeedInLoop
 from .selected_on_test import SelectedOnTest
 from .shallow_defaults import ShallowDefaults
@@ -36,11 +38,13 @@ from .swapped_metric_arguments import SwappedMetricArguments
 from .time_split_at_random import TimeSplitAtRandom
 from .uninitialised_parameter import UninitialisedParameter
 from .unseen_missing_keys import UnseenMissingKeys
+from .unsorted_median import UnsortedMedian
 from .unused_target_network import UnusedTargetNetwork
 
 DETECTORS: tuple[Detector, ...] = (
     SelectedOnTest(),
     HeldOutIsTraining(),
+    ScoredOnTrainingRows(),
     ResampledBeforeSplit(),
     TimeSplitAtRandom(),
     PreprocessingDiffers(),
@@ -49,7 +53,9 @@ DETECTORS: tuple[Detector, ...] = (
     AugmentedValidation(),
     SeedInLoop(),
     CountOverBatches(),
+    MeanOfBatchScores(),
     ArgmaxOverBatch(),
+    UnsortedMedian(),
     SwappedMetricArguments(),
     ClassesForScores(),
     IntegerDifference(),

@@ -11,8 +11,11 @@ warning about `fast_dev_run`.
 
     Trainer(fast_dev_run=True)              Trainer()
 
-Not flagged: a limit that is a variable or an option, loops that only look at the first batch, and limits in a file that
-is a demonstration of the framework.
+    train_data = train_data[:100]  # debug
+
+A slice of the training data without such a comment is only told.
+
+Not flagged: a limit that is a variable or an option, and loops that only look at the first batch.
 """
 
 import ast
@@ -22,12 +25,15 @@ from dataclasses import dataclass
 from ....proposal import Edit
 from ..base import Finding
 from ..program import Program, called_name
-from ..source import Function
-from ..training import is_backward, is_mini_batch_loop
+from ..source import Function, words
+from ..training import HELD_OUT_WORDS, TRAIN_WORDS, is_backward, is_mini_batch_loop
 
 _SMALL = 100
 _FEW = 10
 """Larger limits on a trainer are a choice of how long an epoch is."""
+_ROWS = 1000
+_DATA = frozenset("data dataset set ds df samples texts examples files images x rows".split())
+_DEBUG = ("debug", "remove", "todo", "fixme", "temporary", "quick test", "for testing", "tmp")
 _SWITCHES = frozenset({"fast_dev_run"})
 _LIMITS = frozenset({"limit_train_batches", "overfit_batches"})
 
@@ -43,6 +49,19 @@ class DebugLimit:
                     yield from self._left_early(node, function)  # type: ignore[arg-type]
                 elif isinstance(node, ast.Call) and called_name(node) == "Trainer":
                     yield from self._trainer(node, function)
+                elif isinstance(node, ast.Assign):
+                    yield from self._sliced(node, function)
+
+    def _sliced(self, node: ast.Assign, function: Function) -> Iterator[Finding]:
+        """`train_data = train_data[:100]`, `train_set = train_set.select(range(100))`."""
+        name = ast.unparse(node.targets[0])
+        if not _is_training_data(name) or not _is_small_part(node.value, name):
+            return
+        lines = function.source.text.split("\n")
+        comments = [line.partition("#")[2].lower() for line in lines[max(node.lineno - 2, 0) : node.end_lineno]]
+        meant = any(word in comment for comment in comments for word in _DEBUG)
+        edits = (function.edit("delete_statement", **function.anchor(node)),) if meant else ()
+        yield self._finding(function, node, "trains on the first rows only", edits)
 
     def _left_early(self, loop: ast.For, function: Function) -> Iterator[Finding]:
         for statement in loop.body:
@@ -72,8 +91,32 @@ class DebugLimit:
             "Train on all batches",
             f"`{ast.unparse(node)[:60]}` {why}.",
             edits,
-            confidence="high",
+            confidence="high" if edits else "low",
         )
+
+
+def _is_training_data(name: str) -> bool:
+    said = set(words(name))
+    return bool(said & TRAIN_WORDS and said & _DATA) and not said & HELD_OUT_WORDS
+
+
+def _is_small_part(value: ast.expr, name: str) -> bool:
+    """The first rows of the name itself, a few by number."""
+    match value:
+        case ast.Subscript(
+            value=base, slice=ast.Slice(lower=None | ast.Constant(value=0), upper=ast.Constant(value=n), step=None)
+        ):
+            pass
+        case ast.Call(
+            func=ast.Attribute(value=base, attr="select"),
+            args=[ast.Call(func=ast.Name("range"), args=[ast.Constant(value=n)])],
+        ):
+            pass
+        case ast.Call(func=ast.Attribute(value=base, attr="head"), args=[ast.Constant(value=n)]):
+            pass
+        case _:
+            return False
+    return ast.unparse(base) == name and isinstance(n, int) and 0 < n <= _ROWS
 
 
 def _is_small_count(node: ast.If, loop: ast.For) -> bool:

@@ -9,8 +9,8 @@ fold or run turn up in the next. Source: rule B006 of ruff, which also names the
                                                     losses = []
                                                 losses.append(f(x))
 
-Not flagged: defaults that are only read or copied, defaults of a function that binds the name anew first, and memories
-that are meant (`_cache`, `memo`).
+Not flagged: defaults that are only read or copied, or whose fixed keys are set anew; names that are bound anew first;
+memories that are meant (`_cache`, `memo`).
 """
 
 import ast
@@ -35,7 +35,11 @@ class MutableDefault:
             for parameter, default in _defaults(function):
                 if _MEANT & set(words(parameter)) or function.assignments(parameter):
                     continue
-                changes = [s for owner, s in changed_in_place(function) if ast.unparse(owner) == parameter]
+                changes = [
+                    statement
+                    for owner, statement in changed_in_place(function)
+                    if ast.unparse(owner) == parameter and not _sets_one_key(statement)
+                ]
                 changes = changes or _changed_when_kept(function, parameter)
                 if changes:
                     yield self._finding(function, parameter, default, changes[0])
@@ -63,6 +67,14 @@ def _defaults(function: Function) -> Iterator[tuple[str, ast.expr]]:
     pairs = list(zip(positional[len(positional) - len(args.defaults) :], args.defaults, strict=True))
     pairs += [(a, d) for a, d in zip(args.kwonlyargs, args.kw_defaults, strict=True) if d is not None]
     yield from ((a.arg, d) for a, d in pairs if is_mutable_literal(d))
+
+
+def _sets_one_key(statement: ast.stmt) -> bool:
+    """`results["train"] = []`: every call writes the same keys anew, so little is left of an earlier one."""
+    match statement:
+        case ast.Assign(targets=[ast.Subscript(slice=ast.Constant())]):
+            return True
+    return False
 
 
 def _changed_when_kept(function: Function, parameter: str) -> list[ast.stmt]:
