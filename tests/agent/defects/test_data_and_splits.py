@@ -157,6 +157,7 @@ CLEAN = [
     ("scored_on_training_rows", "m.fit(X, y)\nprint(m.score(X, y))\nprint(cross_val_score(m, X, y))\n"),
     ("scored_on_training_rows", "m.fit(X, y)\nX, y = load_test()\nprint(m.score(X, y))\nk.fit(X)\nk.score(X)\n"),
     ("selected_on_test", EPOCHS.replace("NEW", "val")),
+    ("selected_on_test", EPOCHS.replace("NEW", "test").replace("evaluate(net, test_loader)", "evaluate(net, val_loader)")),
     ("selected_on_test", "for e in range(9):\n    if test_acc > best_acc:\n        best_acc = test_acc\n    print(best_acc)\n"),
     ("selected_on_test", "m.fit(X, y, validation_data=(X_test, y_test))\nm.fit(X, y, eval_set=[(X_val, y_val)], early_stopping_rounds=3)\n"),
     ("held_out_is_training", "train_set = MNIST(root, train=True)\ntest_set = MNIST(root, train=False)\nval_set = MNIST(root, train=True)\n"),

@@ -65,7 +65,7 @@ class Agent:
         next_q = self.NET(next_obs).max(1).values
         return reward + gamma * END
 """
-ASKED = DQN.replace("NET", "q_target").replace("END", "(1 - done) * next_q")
+ASKED = DQN.replace("NET", "q_target").replace("END", "next_q * (1 - done)")
 GENERATE = """
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -75,6 +75,21 @@ inputs = tok(prompts, padding=True, return_tensors="pt")
 out = model.generate(**inputs)
 """
 TWO = "nn.Sequential(\n    nn.Linear(784, 256),\n    nn.Linear(256, 10),\n)"
+
+LABELS = """
+def collate(batch):
+    b = tok(batch, padding="max_length", return_tensors="pt")
+    b["labels"] = VALUE
+    return b
+"""
+IGNORED = 'b["input_ids"].masked_fill(b["attention_mask"] == 0, -100)'
+ADVANTAGES = """
+import torch
+
+def update(a, policy):
+    a = (a - a.mean()) / STD
+    (policy * a).mean().backward()
+"""
 
 DEFECTS = {
     "log of softmax": (
@@ -146,8 +161,29 @@ DEFECTS = {
         CACHE.replace("KEY", "(text, model)").replace("INDEX", "text, model"),
     ),
     "named key": ("cache_key", NAMED.replace("VALUE", "digest(text)"), NAMED.replace("VALUE", "(digest(text), model)")),
-    "end unused": ("bootstrap_past_end", ASKED.replace("(1 - done) * ", ""), ASKED),
+    "end unused": ("bootstrap_past_end", ASKED.replace(" * (1 - done)", ""), ASKED),
+    "end unused, written the other way": (
+        "bootstrap_past_end",
+        "def f(rewards, gamma, next_q, batch):\n    dones = batch[4]\n    return gamma * next_q + rewards\n",
+        "def f(rewards, gamma, next_q, batch):\n    dones = batch[4]\n    return gamma * next_q * (1 - dones) + rewards\n",
+    ),
     "target network unused": ("unused_target_network", ASKED.replace("self.q_target(next", "self.q(next"), ASKED),
+    "padding in tensors of labels": (
+        "padding_in_labels", LABELS.replace("VALUE", 'b["input_ids"].clone()'), LABELS.replace("VALUE", IGNORED)),
+    "padding in lists of labels": (
+        "padding_in_labels",
+        "def f(examples):\n    out = tok(examples['text'], padding=True)\n    out['labels'] = out['input_ids'].copy()\n    return out\n",
+        "def f(examples):\n    out = tok(examples['text'], padding=True)\n"
+        '    out[\'labels\'] = [[t if m else -100 for t, m in zip(*row)] for row in zip(out["input_ids"], out["attention_mask"])]\n'
+        "    return out\n",
+    ),
+    "deviation of 0": (
+        "unguarded_std", ADVANTAGES.replace("STD", "a.std()"), ADVANTAGES.replace("STD", "(a.std() + 1e-8)")),
+    "deviation of 0, by functions": (
+        "unguarded_std",
+        ADVANTAGES.replace("a.mean()) / STD", "torch.mean(a)) / torch.std(a, 0)"),
+        ADVANTAGES.replace("a.mean()) / STD", "torch.mean(a)) / (torch.std(a, 0) + 1e-8)"),
+    ),
     "padded on the right": (
         "right_padded_generation",
         GENERATE,
@@ -166,6 +202,14 @@ def _layer(change: str) -> str:
 
 
 CLEAN = [
+    ("padding_in_labels", LABELS.replace("VALUE", IGNORED)),
+    ("padding_in_labels", LABELS.replace("VALUE", 'b["input_ids"].clone()').replace('padding="max_length", ', "")),
+    ("padding_in_labels", LABELS.replace("VALUE", 'b["input_ids"].clone()') + "    b['labels'][b['labels'] == pad] = -100\n"),
+    ("padding_in_labels", LABELS.replace("VALUE", 'other["input_ids"].clone()')),
+    ("unguarded_std", ADVANTAGES.replace("STD", "(a.std() + 1e-8)")),
+    ("unguarded_std", ADVANTAGES.replace("STD", "b.std()")),
+    ("unguarded_std", ADVANTAGES.replace("STD", "a.std()").replace(".backward()", "")),
+    ("unguarded_std", ADVANTAGES.replace("    a = ", "    if len(a) > 1:\n        a = ").replace("STD", "a.std()")),
     ("log_of_softmax", f"{IMPORTS}def f(x):\n    p = F.softmax(x, dim=1)\n    return torch.log(p + 1e-9), torch.log(p.clamp(min=1e-9))\n"),
     ("log_of_softmax", f"{IMPORTS}def f(x, n):\n    p = F.softmax(x, dim=1)\n    p = p * n\n    return torch.log(p), torch.log(x)\n"),
     ("log_of_softmax", f"{IMPORTS}def f(x):\n    p = F.softmax(x, dim=1)\n    x = g(x)\n    return torch.log(p)\n"),
@@ -197,7 +241,7 @@ CLEAN = [
     ("cache_key", NAMED.replace("VALUE", 'f"{text}-{model.name}"')),
     ("cache_key", "def f(n, cache):\n    if n in cache:\n        return cache[n]\n    cache[n] = g(n, cache)\n    return cache[n]\n"),
     ("bootstrap_past_end", ASKED),
-    ("bootstrap_past_end", ASKED.replace("(1 - done) * ", "").replace("        next_q = ", "        next_q = (~done) * ")),
+    ("bootstrap_past_end", ASKED.replace(" * (1 - done)", "").replace("        next_q = ", "        next_q = (~done) * ")),
     ("bootstrap_past_end", "def f(reward, gamma, next_q):\n    return reward + gamma * next_q\n"),
     ("bootstrap_past_end", "def f(env, q, gamma):\n    done = False\n    while not done:\n        s, reward, done, _ = env.step(a)\n"
                            "        q[s] = reward + gamma * q[s].max()\n"),

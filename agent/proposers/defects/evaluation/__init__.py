@@ -23,6 +23,7 @@ from .log_of_softmax import LogOfSoftmax
 from .mask_constant import MaskConstant
 from .mean_of_batch_scores import MeanOfBatchScores
 from .mutable_default import MutableDefault
+from .padding_in_labels import PaddingInLabels
 from .preprocessing_differs import PreprocessingDiffers
 from .resampled_before_split import ResampledBeforeSplit
 from .right_padded_generation import RightPaddedGeneration
@@ -36,6 +37,7 @@ from .softmax_of_one import SoftmaxOfOne
 from .stripped_keys import StrippedKeys
 from .swapped_metric_arguments import SwappedMetricArguments
 from .time_split_at_random import TimeSplitAtRandom
+from .unguarded_std import UnguardedStd
 from .uninitialised_parameter import UninitialisedParameter
 from .unseen_missing_keys import UnseenMissingKeys
 from .unsorted_median import UnsortedMedian
@@ -62,6 +64,7 @@ DETECTORS: tuple[Detector, ...] = (
     GraphInTotal(),
     BestWrongWay(),
     LogOfSoftmax(),
+    UnguardedStd(),
     CastAfter(),
     UninitialisedParameter(),
     LinearAfterLinear(),
@@ -69,6 +72,7 @@ DETECTORS: tuple[Detector, ...] = (
     AccuracyOnly(),
     DebugLimit(),
     RightPaddedGeneration(),
+    PaddingInLabels(),
     MaskConstant(),
     CacheKey(),
     StrippedKeys(),

@@ -5,7 +5,7 @@ policies that end badly look as good as those that do not. Source: seen in publi
 
     before                                              after
     s, a, r, s2, done = batch                           s, a, r, s2, done = batch
-    target = r + gamma * q(s2).max(1).values            target = r + gamma * (1 - done) * q(s2).max(1).values
+    target = r + gamma * q(s2).max(1).values            target = r + gamma * q(s2).max(1).values * (1 - done)
 
 Not flagged: an end that anything reads, discounts that hold it already, and functions that are not given it.
 """
@@ -22,6 +22,7 @@ _REWARD = frozenset({"reward", "rewards", "rew", "rews", "r"})
 _DISCOUNT = frozenset({"gamma", "discount"})
 _NEXT = frozenset({"next", "target", "max", "q", "value", "values", "v"})
 _END = frozenset("done dones terminal terminals terminated terminateds not_done nonterminal nonterminals".split())
+_MASKS = _END | {"mask", "masks", "not", "non", "final", "continues", "discounts"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +38,16 @@ class BootstrapPastEnd:
             )
             end = _unused_end(function) if targets else ""
             for node, discounted in targets if end else ():
-                source = function.source
-                text, old = source.segment(node), source.segment(discounted)
-                left = source.segment(discounted.left)
+                text, old = function.source.segment(node), function.source.segment(discounted)
                 mask = end if end.startswith(("not", "non")) else f"(1 - {end})"
-                at = text.index(old)
-                new = f"{left} * {mask}{old[len(left) :]}"
                 yield Finding(
                     self.name,
-                    source.path,
+                    function.source.path,
                     node.lineno,
                     function.name,
                     f"Stop the value target where {end} says so"[:72],
                     f"`{ast.unparse(node)[:80]}` adds the value of the next state also where `{end}` says there is none.",
-                    (function.replace(node, text[:at] + new + text[at + len(old) :]),),
+                    (function.replace(node, text.replace(old, f"{old} * {mask}", 1)),),
                     confidence="high",
                 )
 
@@ -68,14 +65,14 @@ def _targets(function: Function) -> Iterator[tuple[ast.BinOp, ast.BinOp]]:
         match node:
             case ast.BinOp(left=reward, op=ast.Add(), right=ast.BinOp(op=ast.Mult()) as discounted):
                 pass
+            case ast.BinOp(left=ast.BinOp(op=ast.Mult()) as discounted, op=ast.Add(), right=reward):
+                pass
             case _:
                 continue
         if not isinstance(reward, ast.Name | ast.Attribute | ast.Subscript) or not _said(reward) & _REWARD:
             continue
-        if not _said(discounted.left) & _DISCOUNT or not isinstance(discounted.left, ast.Name | ast.Attribute):
-            continue
-        said = _said(discounted.right)
-        if said & _NEXT and not said & (_END | {"mask", "masks", "not", "non", "final", "continues"}):
+        said = _said(discounted)
+        if said & _DISCOUNT and said & _NEXT and not said & _MASKS:
             yield node, discounted
 
 
@@ -85,8 +82,8 @@ def _unused_end(function: Function) -> str:
     for node in function.own:
         if isinstance(node, ast.Assign):
             for target in node.targets:
-                if isinstance(target, ast.Tuple):
-                    given |= {e.id for e in target.elts if isinstance(e, ast.Name) and e.id in _END}
+                elements = target.elts if isinstance(target, ast.Tuple) else [target]
+                given |= {e.id for e in elements if isinstance(e, ast.Name) and e.id in _END}
     for name in sorted(given):
         reads = [
             n for n in function.everything if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)

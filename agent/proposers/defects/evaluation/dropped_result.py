@@ -62,7 +62,7 @@ class DroppedResult:
 def _changed(call: ast.Call, function: Function) -> ast.expr | None:
     """What the author of the line wanted changed; None for a call that works in place, or whose effect is not known."""
     given = {keyword.arg for keyword in call.keywords}
-    if given & {None, "inplace", "out"}:
+    if given & {None, "inplace", "out", "cache_file_name"}:
         return None
     if function.source.full(call.func) in _NUMPY and call.args and isinstance(call.args[0], ast.Name | ast.Attribute):
         return call.args[0] if len(call.args) > 1 or called_name(call) == "sort" else None

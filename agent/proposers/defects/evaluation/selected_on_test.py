@@ -21,9 +21,11 @@ from ....proposal import Edit
 from ..base import Finding
 from ..program import Program, called_name, keyword_of, receiver
 from ..source import Function, words
+from ..training import mentions
 
 _TEST = frozenset({"test", "holdout", "heldout", "sealed"})
-_OTHER = frozenset({"val", "valid", "validation", "dev", "train"})
+_HELD_OUT = frozenset({"val", "valid", "validation", "dev"})
+_OTHER = _HELD_OUT | {"train"}
 _KEEPS = frozenset({"save", "save_pretrained", "save_model", "save_weights", "save_checkpoint", "dump", "deepcopy",
                     "state_dict", "get_weights"})  # fmt: skip
 _STOPS = frozenset({"early_stopping_rounds", "early_stopping", "callbacks"})
@@ -73,7 +75,10 @@ def decided_by(node: ast.If, function: Function) -> str:
     keeps = any(isinstance(n, ast.Call) and called_name(n) in _KEEPS for n in inner)
     if not keeps and not any(isinstance(n, ast.Break) for n in inner):
         return ""
-    return ast.unparse(new[0]) if is_of_test(new[0]) or _measured_on_test(new[0], node, function) else ""
+    measured = _measured(new[0], node, function)
+    if is_of_test(new[0]):
+        return "" if any(mentions(a, _HELD_OUT) and not is_of_test(a) for a in measured) else ast.unparse(new[0])
+    return ast.unparse(new[0]) if any(is_of_test(a) for a in measured) else ""
 
 
 def watched_test(call: ast.Call) -> ast.expr | None:
@@ -95,12 +100,12 @@ def is_of_test(node: ast.expr) -> bool:
     return bool(said & _TEST) and not said & _OTHER
 
 
-def _measured_on_test(new: ast.expr, node: ast.If, function: Function) -> bool:
-    """`acc = evaluate(model, test_loader)` above, and no validation split in it."""
+def _measured(new: ast.expr, node: ast.If, function: Function) -> list[ast.expr]:
+    """What the call above was given that measured a score: `acc = evaluate(model, test_loader)`."""
     value = function.last_value(ast.unparse(new), node.lineno)
     while isinstance(value, ast.Subscript):
         value = value.value
-    return isinstance(value, ast.Call) and any(is_of_test(a) for a in [*value.args, *(k.value for k in value.keywords)])
+    return [*value.args, *(k.value for k in value.keywords)] if isinstance(value, ast.Call) else []
 
 
 def _instead(node: ast.If, function: Function) -> tuple[Edit, ...]:
