@@ -188,6 +188,7 @@ CLEAN = [
     ("seed_in_loop", "import random\nclass D:\n    def __getitem__(self, i):\n        random.seed(i)\n        random.seed(self.seed + i)\n"),
     ("seed_in_loop", "import torch\nfor n in sizes:\n    torch.manual_seed(0)\n    time(n)\n"),
     ("debug_limit", LOOP + "        if step >= max_steps:\n            break\n"),
+    ("debug_limit", "for i, x in enumerate(loader):\n    f(x).backward()\n    if i > 5:\n        break\nprint(norm(grads))\n"),
     ("debug_limit", "for x in loader:\n    show(x)\n    break\nfor x in loader:\n    f(x).backward()\n    if bad(x):\n        break\n"),
     ("debug_limit", "t = pl.Trainer(fast_dev_run=args.fast, limit_train_batches=0.5, limit_val_batches=2)\n"),
     ("time_split_at_random", 'import pandas as pd\ndf["l"] = df["y"].shift(1)\na, b = train_test_split(df, shuffle=False)\n'),

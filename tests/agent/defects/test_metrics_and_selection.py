@@ -119,9 +119,9 @@ DEFECTS = {
         "def d(x, y):\n    w = x.clamp(0, 255).byte()\n    z = y.byte()\n    return (w[0].float() - z).abs().mean()\n",
     ),
     "graph in a sum": ("graph_in_total", TRAINED.replace("ADD", "total += loss  # of the epoch"),
-                       TRAINED.replace("ADD", "total += loss.item()  # of the epoch")),
+                       TRAINED.replace("ADD", "total += loss.detach()  # of the epoch")),
     "graph in a list": ("graph_in_total", TRAINED.replace("ADD", "history.append(loss)"),
-                        TRAINED.replace("ADD", "history.append(loss.item())")),
+                        TRAINED.replace("ADD", "history.append(loss.detach())")),
     "highest loss kept": ("best_wrong_way", GOOD.replace("val_loss <", "val_loss >"), GOOD),
     "loss below zero": ("best_wrong_way", BEST.replace("START", "0").replace("OP", "<"), GOOD),
     "accuracy above infinity": (

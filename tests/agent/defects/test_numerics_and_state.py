@@ -91,6 +91,24 @@ def update(a, policy):
     (policy * a).mean().backward()
 """
 
+POOLED = """
+import torch
+
+def embed(model, input_ids, attention_mask):
+    out = model(input_ids, attention_mask)
+    return out.last_hidden_state[AT]
+"""
+LAST = "torch.arange(len(attention_mask)), attention_mask.sum(dim=1) - 1"
+FILED = """
+def features(root, size):
+    path = NAME
+    if os.path.exists(path):
+        return torch.load(path)
+    x = extract(root, size)
+    torch.save(x, path)
+    return x
+"""
+
 DEFECTS = {
     "log of softmax": (
         "log_of_softmax",
@@ -184,6 +202,7 @@ DEFECTS = {
         ADVANTAGES.replace("a.mean()) / STD", "torch.mean(a)) / torch.std(a, 0)"),
         ADVANTAGES.replace("a.mean()) / STD", "torch.mean(a)) / (torch.std(a, 0) + 1e-8)"),
     ),
+    "last position": ("last_token_is_padding", POOLED.replace("AT", ":, -1"), POOLED.replace("AT", LAST)),
     "padded on the right": (
         "right_padded_generation",
         GENERATE,
@@ -202,6 +221,13 @@ def _layer(change: str) -> str:
 
 
 CLEAN = [
+    ("last_token_is_padding", POOLED.replace("AT", LAST)),
+    ("last_token_is_padding", POOLED.replace("AT", ":, 0")),
+    ("last_token_is_padding", POOLED.replace("AT", ":, -1") + "\ntok.padding_side = 'left'\n"),
+    ("last_token_is_padding", POOLED.replace("AT", ":, -1").replace("attention_mask", "mask")),
+    ("stale_cache_file", FILED.replace("NAME", "f'{root}/features-{size}.pt'")),
+    ("stale_cache_file", FILED.replace("NAME", "root + '/a.pt'").replace("size", "device")),
+    ("stale_cache_file", FILED.replace("size", "path").replace("    path = NAME\n", "")),
     ("padding_in_labels", LABELS.replace("VALUE", IGNORED)),
     ("padding_in_labels", LABELS.replace("VALUE", 'b["input_ids"].clone()').replace('padding="max_length", ', "")),
     ("padding_in_labels", LABELS.replace("VALUE", 'b["input_ids"].clone()') + "    b['labels'][b['labels'] == pad] = -100\n"),
@@ -258,3 +284,11 @@ CLEAN = [
 @pytest.mark.parametrize(("detector", "program"), CLEAN)
 def test_silent(detector: str, program: str, found: Found) -> None:
     assert found(detector, program) == []
+
+
+@pytest.mark.parametrize(
+    "save", ["torch.save(x, path)", "np.save(path, x)", "with open(path, 'wb') as f:\n        pickle.dump(x, f)"]
+)
+def test_a_file_whose_name_lacks_the_size_is_told(save: str, found: Found) -> None:
+    (finding,) = found("stale_cache_file", FILED.replace("NAME", "root + '/a.pt'").replace("torch.save(x, path)", save))
+    assert finding.action == "advise"  # type: ignore[attr-defined]

@@ -18,6 +18,7 @@ from .graph_in_total import GraphInTotal
 from .held_out_is_training import HeldOutIsTraining
 from .independent_shuffle import IndependentShuffle
 from .integer_difference import IntegerDifference
+from .last_token_is_padding import LastTokenIsPadding
 from .linear_after_linear import LinearAfterLinear
 from .log_of_softmax import LogOfSoftmax
 from .mask_constant import MaskConstant
@@ -34,6 +35,7 @@ from .selected_on_test import SelectedOnTest
 from .shallow_defaults import ShallowDefaults
 from .shared_rows import SharedRows
 from .softmax_of_one import SoftmaxOfOne
+from .stale_cache_file import StaleCacheFile
 from .stripped_keys import StrippedKeys
 from .swapped_metric_arguments import SwappedMetricArguments
 from .time_split_at_random import TimeSplitAtRandom
@@ -73,8 +75,10 @@ DETECTORS: tuple[Detector, ...] = (
     DebugLimit(),
     RightPaddedGeneration(),
     PaddingInLabels(),
+    LastTokenIsPadding(),
     MaskConstant(),
     CacheKey(),
+    StaleCacheFile(),
     StrippedKeys(),
     UnseenMissingKeys(),
     BootstrapPastEnd(),

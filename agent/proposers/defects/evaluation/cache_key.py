@@ -24,7 +24,7 @@ from ..base import Finding
 from ..program import Program
 from ..source import Definition, Function, words
 
-_HOW = frozenset(
+HOW = frozenset(
     "self cls device verbose timeout force refresh reload logger log progress use cache cached retries client session "
     "workers num debug show download silent lock default func fn callback kwargs args overwrite update strict memo db "
     "factory create creator build loader".split()
@@ -82,16 +82,14 @@ def _caches(function: Function) -> list[tuple[str, ast.expr, ast.Assign]]:
 
 def _missing(cache: str, key: ast.expr, stored: ast.Assign, function: Function) -> list[str]:
     """Parameters that the value depends on, and the key does not."""
-    known = _depends(key, function)
+    known = depends(key, function)
     if cache.split(".")[0] in function.parameters and not cache.startswith(("self.", "cls.")):
         return []  # the caller's own cache
-    wanted = _depends(stored.value, function)
-    return [
-        name for name in function.parameters if name in wanted and name not in known and not _HOW & set(words(name))
-    ]
+    wanted = depends(stored.value, function)
+    return [name for name in function.parameters if name in wanted and name not in known and not HOW & set(words(name))]
 
 
-def _depends(node: ast.expr, function: Function) -> set[str]:
+def depends(node: ast.expr, function: Function) -> set[str]:
     """Names that an expression is computed from, through the function's own assignments."""
     found: set[str] = set()
     pending = [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]

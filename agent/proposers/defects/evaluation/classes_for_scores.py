@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..base import Finding
-from ..program import Program, called_name, receiver
+from ..program import Program, called_name, keyword_of, receiver
 from ..source import Function
 
 _RANKS = frozenset({"roc_auc_score", "average_precision_score", "roc_curve", "precision_recall_curve", "log_loss"})
@@ -44,7 +44,9 @@ class ClassesForScores:
                 text = f"{source.segment(owner)}.predict_proba{source.segment(predicted)[len(source.segment(predicted.func)) :]}"
                 whole = source.segment(call)
                 at = whole.rindex(source.segment(given))
-                new = f"{whole[:at]}{text}[:, 1]{whole[at + len(source.segment(given)) :]}"
+                every = called_name(call) == "log_loss" or keyword_of(call, "multi_class") is not None
+                text += "" if every else "[:, 1]"
+                new = f"{whole[:at]}{text}{whole[at + len(source.segment(given)) :]}"
                 yield Finding(
                     self.name,
                     source.path,

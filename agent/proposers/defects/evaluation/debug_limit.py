@@ -45,7 +45,7 @@ class DebugLimit:
     def detect(self, program: Program) -> Iterable[Finding]:
         for function in program.functions:
             for node in function.own:
-                if is_mini_batch_loop(node) and any(is_backward(inner) for inner in ast.walk(node)):
+                if is_mini_batch_loop(node) and _learns(node):
                     yield from self._left_early(node, function)  # type: ignore[arg-type]
                 elif isinstance(node, ast.Call) and called_name(node) == "Trainer":
                     yield from self._trainer(node, function)
@@ -93,6 +93,14 @@ class DebugLimit:
             edits,
             confidence="high" if edits else "low",
         )
+
+
+def _learns(loop: ast.AST) -> bool:
+    """Whether a loop computes gradients and takes steps: without steps it measures something."""
+    inner = list(ast.walk(loop))
+    return any(is_backward(node) for node in inner) and any(
+        isinstance(node, ast.Call) and called_name(node) == "step" for node in inner
+    )
 
 
 def _is_training_data(name: str) -> bool:

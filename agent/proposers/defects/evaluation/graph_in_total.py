@@ -5,7 +5,7 @@ or force small batches. Source: the PyTorch FAQ ("My model reports out of memory
 
     before                                  after
     loss.backward()                         loss.backward()
-    total += loss                           total += loss.item()
+    total += loss                           total += loss.detach()
 
 Not flagged: totals that are differentiated themselves, losses that were detached, loops without gradients.
 """
@@ -44,7 +44,7 @@ class GraphInTotal:
                     function.source.path,
                     node.lineno,
                     function.name,
-                    f"Add up the number of {loss}, not its graph"[:72],
+                    f"Add up {loss} without its graph"[:72],
                     f"`{ast.unparse(node)[:60]}` keeps the graph of every step's `{loss}` until `{total}` is gone.",
                     (edit,),
                     effect="cost",
@@ -75,10 +75,10 @@ def _kept(function: Function) -> Iterator[tuple[ast.stmt, str, str, Edit]]:
         match node:
             case ast.AugAssign(target=target, op=ast.Add(), value=ast.Name(loss)):
                 total = ast.unparse(target)
-                code = f"{total} += {loss}.item()"
+                code = f"{total} += {loss}.detach()"
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner, attr="append"), args=[ast.Name(loss)])):
                 total = ast.unparse(owner)
-                code = f"{total}.append({loss}.item())"
+                code = f"{total}.append({loss}.detach())"
             case _:
                 continue
         yield node, total, loss, function.rewrite(node, code)
