@@ -187,6 +187,14 @@ class Function:
         extra = {} if len(same) == 1 else {"nth": str(same.index(old) + 1)}
         return self.edit("replace_expression", old=text, new=new, **extra)
 
+    def set_keyword(self, call: ast.Call, keyword: str, value: str) -> Edit:
+        """Gives one call a keyword, or another value for it."""
+        text = ast.unparse(call)
+        same = [n for n in self.everything if isinstance(n, ast.Call) and ast.unparse(n) == text]
+        same.sort(key=lambda node: (node.lineno, node.col_offset))
+        extra = {} if len(same) == 1 else {"nth": str(same.index(call) + 1)}
+        return self.edit("set_keyword", call=text, keyword=keyword, value=value, **extra)
+
 
 def words(name: str) -> tuple[str, ...]:
     """`trainLoader`, `train_loader` -> train, loader."""

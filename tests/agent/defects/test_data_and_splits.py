@@ -47,6 +47,16 @@ DEFECTS = {
         "train_set = MNIST(root, train=True)\ntest_set = MNIST(root, train=True, transform=t)\n",
         "train_set = MNIST(root, train=True)\ntest_set = MNIST(root, train=False, transform=t)\n",
     ),
+    "test is train, words together": (
+        "held_out_is_training",
+        "trainset = CIFAR10(root, train=True)\ntestset = CIFAR10(root, train=True)\n",
+        "trainset = CIFAR10(root, train=True)\ntestset = CIFAR10(root, train=False)\n",
+    ),
+    "loader of the training set, words together": (
+        "held_out_is_training",
+        "def make(trainset, testset):\n    testloader = DataLoader(trainset, 64)\n    return testloader\n",
+        "def make(trainset, testset):\n    testloader = DataLoader(testset, 64)\n    return testloader\n",
+    ),
     "loader of the training set": (
         "held_out_is_training",
         "def make(train_set, val_set):\n    val_loader = DataLoader(train_set, batch_size=64)\n    return val_loader\n",

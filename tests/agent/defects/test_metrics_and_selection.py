@@ -102,6 +102,11 @@ DEFECTS = {
         f"{SKLEARN}p = precision_score(y_pred, y_test, average='macro')\n",
         f"{SKLEARN}p = precision_score(y_test, y_pred, average='macro')\n",
     ),
+    "swapped, words together": (
+        "swapped_metric_arguments",
+        f"{SKLEARN}p = precision_score(ypred, ytest)\n",
+        f"{SKLEARN}p = precision_score(ytest, ypred)\n",
+    ),
     "swapped, through calls": (
         "swapped_metric_arguments",
         "import sklearn.metrics as m\nc = m.confusion_matrix(model.predict(x), labels.cpu())\n",

@@ -74,6 +74,11 @@ DEFECTS = {
         "def train(x, *, stats={}, n=[]):\n    stats[x] = []\n    return stats, n\n",
         "def train(x, *, stats=None, n=[]):\n    if stats is None:\n        stats = {}\n    stats[x] = []\n    return stats, n\n",
     ),
+    "the second of two defaults": (
+        "mutable_default",
+        "def train(x, a=[], b=[]):\n    b.append([])\n    return a, b\n",
+        "def train(x, a=[], b=None):\n    if b is None:\n        b = []\n    b.append([])\n    return a, b\n",
+    ),
     "default kept by an object": (
         "mutable_default",
         "class History:\n    def __init__(self, rows=[]):\n        self.rows = rows\n\n    def add(self, row):\n"

@@ -22,6 +22,7 @@ from ..program import Program, called_name, keyword_of
 from ..source import Function, words
 from ..training import HELD_OUT_WORDS, TRAIN_WORDS
 from .composed import Composed, composed
+from .roles import said
 
 _RANDOM = frozenset(
     "RandomHorizontalFlip RandomVerticalFlip RandomRotation RandomCrop ColorJitter RandomErasing RandAugment AutoAugment "
@@ -67,15 +68,15 @@ class AugmentedValidation:
                     pass
                 case _:
                     continue
-            given, said = keyword_of(call, "transform"), set(words(ast.unparse(target)))
-            if given is None or said & TRAIN_WORDS or not said & HELD_OUT_WORDS:
+            given, roles = keyword_of(call, "transform"), said(ast.unparse(target))
+            if given is None or roles & TRAIN_WORDS or not roles & HELD_OUT_WORDS:
                 continue
             text = ast.unparse(given)
-            if not set(words(text)) & TRAIN_WORDS or set(words(text)) & HELD_OUT_WORDS:
+            if not said(text) & TRAIN_WORDS or said(text) & HELD_OUT_WORDS:
                 continue
-            new = _sibling(text, said & HELD_OUT_WORDS, function)
+            new = _sibling(text, roles & HELD_OUT_WORDS, function)
             if new:
-                edit = function.edit("set_keyword", call=ast.unparse(call), keyword="transform", value=new)
+                edit = function.set_keyword(call, "transform", new)
                 why = f"`{ast.unparse(target)}` gets `{text}`, although there is `{new}`."
                 yield self._finding(function, call, why, f"Give {ast.unparse(target)} {new}", (edit,))
 

@@ -119,12 +119,12 @@ class BestWrongWay:
                         call,
                         f"Watch {what} with mode {right}",
                         why,
-                        (_keyword(function, call, "mode", repr(right)),),
+                        (function.set_keyword(call, "mode", repr(right)),),
                     )
         match keyword_of(call, "metric_for_best_model"), keyword_of(call, "greater_is_better"):
             case ast.Constant(value=str(what)), ast.Constant(value=bool(up)):
                 if (way := way_of(what)) and up is not (way == "maximize"):
-                    edit = _keyword(function, call, "greater_is_better", str(not up))
+                    edit = function.set_keyword(call, "greater_is_better", str(not up))
                     why = f"The best model is chosen by `{what}`, which is to {way}, with greater_is_better={up}."
                     yield self._finding(function, call, f"Choose the best {what} the right way round", why, (edit,))
 
@@ -150,7 +150,7 @@ class BestWrongWay:
             text = home.source.segment(plateau)
             edit = home.replace(plateau, text.replace(home.source.segment(mode), repr(right), 1))
         else:
-            edit = _keyword(home, plateau, "mode", repr(right))
+            edit = home.set_keyword(plateau, "mode", repr(right))
         why = f"The schedule is stepped with `{ast.unparse(given)}`, which is to {way}, and waits for its {asked}imum."
         yield self._finding(home, plateau, f"Lower the rate when {ast.unparse(given)} stalls", why, (edit,))
 
@@ -159,14 +159,6 @@ class BestWrongWay:
         return Finding(
             self.name, function.source.path, line, function.name, title[:72], why, edits, confidence="high",
         )  # fmt: skip
-
-
-def _keyword(function: Function, call: ast.Call, keyword: str, value: str) -> Edit:
-    text = ast.unparse(call)
-    same = [n for n in function.everything if isinstance(n, ast.Call) and ast.unparse(n) == text]
-    same.sort(key=lambda node: (node.lineno, node.col_offset))
-    extra = {} if len(same) == 1 else {"nth": str(same.index(call) + 1)}
-    return function.edit("set_keyword", call=text, keyword=keyword, value=value, **extra)
 
 
 def _said(node: ast.expr) -> set[str]:

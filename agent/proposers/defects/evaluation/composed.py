@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..program import called_name
-from ..source import Function, words
+from ..source import Function
 from ..training import HELD_OUT_WORDS, TRAIN_WORDS
+from .roles import said
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,8 @@ class Composed:
     @property
     def role(self) -> str:
         """`train` or `held_out` by its name; empty when the name says neither, or both."""
-        said = set(words(self.name))
-        trains, held_out = bool(said & TRAIN_WORDS), bool(said & HELD_OUT_WORDS)
+        roles = said(self.name)
+        trains, held_out = bool(roles & TRAIN_WORDS), bool(roles & HELD_OUT_WORDS)
         return "" if trains == held_out else "train" if trains else "held_out"
 
     def step(self, name: str) -> ast.Call | None:

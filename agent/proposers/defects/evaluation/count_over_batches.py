@@ -20,7 +20,8 @@ from ....proposal import Edit, Evidence
 from ..base import Finding
 from ..losses import FUNCTIONS
 from ..program import Program, called_name
-from ..source import Function, words
+from ..source import Function
+from .roles import said
 
 _SUMMED = ("reduction='sum'", "size_average=False", "reduction='none'", 'reduction="sum"', 'reduction="none"')
 _LOADERS = frozenset({"loader", "dataloader", "loaders", "dl"})
@@ -107,7 +108,7 @@ def _totals(function: Function) -> Iterator[tuple[str, ast.AugAssign, str]]:
         loader: ast.expr = loops[0].iter
         while isinstance(loader, ast.Call) and called_name(loader) in ("enumerate", "tqdm", "iter") and loader.args:
             loader = loader.args[0]
-        if _LOADERS & set(words(ast.unparse(loader))) and isinstance(loader, ast.Name | ast.Attribute):
+        if _LOADERS & said(ast.unparse(loader)) and isinstance(loader, ast.Name | ast.Attribute):
             yield ast.unparse(node.target), node, ast.unparse(loader)
 
 

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from ....proposal import Edit
 from ..base import Finding
 from ..program import Program, called_name, keyword_of
-from ..source import Function, words
+from ..source import Function
 from ..training import HELD_OUT_WORDS, TRAIN_WORDS
+from .roles import said
 
 _TEST = frozenset({"test", "testing", "holdout", "heldout"})
 
@@ -33,12 +34,12 @@ class HeldOutIsTraining:
     def detect(self, program: Program) -> Iterable[Finding]:
         for function in program.functions:
             for target, call in _made(function):
-                said = set(words(target))
-                if said & TRAIN_WORDS:
+                roles = said(target)
+                if roles & TRAIN_WORDS:
                     continue
-                if said & _TEST:
+                if roles & _TEST:
                     yield from self._of_training_part(target, call, function)
-                if said & HELD_OUT_WORDS and called_name(call) == "DataLoader":
+                if roles & HELD_OUT_WORDS and called_name(call) == "DataLoader":
                     yield from self._loader(target, call, function)
 
     def _of_training_part(self, target: str, call: ast.Call, function: Function) -> Iterator[Finding]:
@@ -49,12 +50,12 @@ class HeldOutIsTraining:
         siblings = [
             other
             for name, other in _made(function)
-            if set(words(name)) & TRAIN_WORDS
+            if said(name) & TRAIN_WORDS
             and ast.unparse(other.func) == text
             and ast.unparse(keyword_of(other, "train") or other) == "True"
         ]
         if siblings:
-            edit = function.edit("set_keyword", call=ast.unparse(call), keyword="train", value="False")
+            edit = function.set_keyword(call, "train", "False")
             yield self._finding(target, call, function, edit)
 
     def _loader(self, target: str, call: ast.Call, function: Function) -> Iterator[Finding]:
@@ -62,9 +63,9 @@ class HeldOutIsTraining:
         if not isinstance(data, ast.Name | ast.Attribute) or keyword_of(call, "sampler") is not None:
             return
         text = ast.unparse(data)
-        if not set(words(text)) & TRAIN_WORDS or set(words(text)) & HELD_OUT_WORDS:
+        if not said(text) & TRAIN_WORDS or said(text) & HELD_OUT_WORDS:
             return
-        roles = [word for word in words(target) if word in HELD_OUT_WORDS]
+        roles = sorted(said(target) & HELD_OUT_WORDS)
         for old in ("training", "train"):
             other = text.replace(old, roles[0])
             if other != text and (function.assignments(other) or other in function.parameters):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from ..base import Finding
 from ..program import Program, called_name
-from ..source import words
+from .roles import said
 
 _SIDED = frozenset(
     "precision_score recall_score fbeta_score confusion_matrix classification_report roc_auc_score roc_curve log_loss "
@@ -69,21 +69,21 @@ class SwappedMetricArguments:
 
 def _named(node: ast.expr) -> set[str]:
     """Words of a name, of what is called on it included: `model.predict(x)`, `y_pred.argmax(1)`."""
-    said: set[str] = set()
+    found: set[str] = set()
     while isinstance(node, ast.Call | ast.Attribute | ast.Subscript):
         if isinstance(node, ast.Attribute):
-            said |= set(words(node.attr))
+            found |= said(node.attr)
             node = node.value
         elif isinstance(node, ast.Call):
             node = node.func
         else:
             node = node.value
-    return said | (set(words(node.id)) if isinstance(node, ast.Name) else set())
+    return found | (said(node.id) if isinstance(node, ast.Name) else set())
 
 
 def _is_predicted(node: ast.expr) -> bool:
-    said = _named(node)
-    return bool(said & _PREDICTED or {"y", "hat"} <= said) and not said & {
+    named = _named(node)
+    return bool(named & _PREDICTED or {"y", "hat"} <= named) and not named & {
         "true",
         "truth",
         "gt",
@@ -94,5 +94,5 @@ def _is_predicted(node: ast.expr) -> bool:
 
 
 def _is_true(node: ast.expr) -> bool:
-    said = _named(node)
-    return bool(said & _TRUE) and not said & _PREDICTED and "hat" not in said
+    named = _named(node)
+    return bool(named & _TRUE) and not named & _PREDICTED and "hat" not in named
