@@ -76,6 +76,30 @@ def evaluate(net, val_loader, scores, truth, guess):
     END
 """
 
+KEPT = """
+def fit(model, loader):
+    best = float("inf")
+    best_state = None
+    for epoch in range(9):
+        loss = train(model, loader)
+        if loss < best:
+            best = loss
+            best_state = VALUE  # so far
+    model.load_state_dict(best_state)
+"""
+COPIED = KEPT.replace("VALUE", "copy.deepcopy(model.state_dict())")
+RETURNED = """
+import torch
+from copy import deepcopy
+
+def fit(model, loader):
+    for epoch in range(9):
+        if evaluate(model) > best:
+            best_model = VALUE
+    print(model.state_dict().keys())
+    return best_model
+"""
+
 DEFECTS = {
     "samples by batches": ("count_over_batches", RIGHT.replace("right / len(test_loader.dataset)", "right / len(test_loader)"), RIGHT),
     "batches by samples": ("count_over_batches", RIGHT.replace("total / len(test_loader)", "total / len(test_loader.dataset)"), RIGHT),
@@ -97,6 +121,12 @@ DEFECTS = {
         "def show(times):\n    median = times[len(times) // 2]\n    return median\n",
         "def show(times):\n    median = sorted(times)[len(times) // 2]\n    return median\n",
     ),
+    "best by reference": (
+        "best_state_not_copied", KEPT.replace("VALUE", "model.state_dict()"), "import copy" + COPIED),
+    "best in a shallow copy": (
+        "best_state_not_copied", KEPT.replace("VALUE", "model.state_dict().copy()"), "import copy" + COPIED),
+    "best model by reference": (
+        "best_state_not_copied", RETURNED.replace("VALUE", "model"), RETURNED.replace("VALUE", "deepcopy(model)")),
     "swapped": (
         "swapped_metric_arguments",
         f"{SKLEARN}p = precision_score(y_pred, y_test, average='macro')\n",
@@ -161,6 +191,11 @@ def test_mended(name: str, mended: Mended) -> None:
 
 
 CLEAN = [
+    ("best_state_not_copied", COPIED),
+    ("best_state_not_copied", KEPT.replace("VALUE", "{k: v.clone() for k, v in model.state_dict().items()}")),
+    ("best_state_not_copied", KEPT.replace("VALUE", "model.state_dict()\n            torch.save(best_state, p)")),
+    ("best_state_not_copied", KEPT.replace("VALUE", "model.state_dict()").replace("model.load_state_dict(best_state)", "return best")),
+    ("best_state_not_copied", "best_state = model.state_dict()\nmodel.load_state_dict(best_state)\n"),
     ("unsorted_median", "def f(times):\n    times.sort()\n    median = times[len(times) // 2]\n    middle = times[len(times) // 2]\n"),
     ("unsorted_median", "def f(times):\n    half = times[len(times) // 2]\n    medoid = times[3]\n    return sum(times[: len(times) // 2])\n"),
     ("mean_of_batch_scores", BATCHES.replace("ADD", "truth += y.tolist()").replace("END", "return f1_score(truth, guess)")),

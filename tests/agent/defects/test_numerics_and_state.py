@@ -109,6 +109,15 @@ def features(root, size):
     return x
 """
 
+ZEROED = """
+import torch.nn as nn
+
+def init(m):
+    if isinstance(m, nn.Linear):
+        FILL
+        nn.init.zeros_(m.bias)
+"""
+
 DEFECTS = {
     "log of softmax": (
         "log_of_softmax",
@@ -203,6 +212,11 @@ DEFECTS = {
         ADVANTAGES.replace("a.mean()) / STD", "torch.mean(a)) / (torch.std(a, 0) + 1e-8)"),
     ),
     "last position": ("last_token_is_padding", POOLED.replace("AT", ":, -1"), POOLED.replace("AT", LAST)),
+    "all alike": (
+        "symmetric_weights",
+        ZEROED.replace("FILL", "nn.init.constant_(m.weight, 0.1)"),
+        ZEROED.replace("FILL", "nn.init.kaiming_uniform_(m.weight, a=5**0.5)"),
+    ),
     "padded on the right": (
         "right_padded_generation",
         GENERATE,
@@ -221,6 +235,10 @@ def _layer(change: str) -> str:
 
 
 CLEAN = [
+    ("symmetric_weights", ZEROED.replace("FILL", "nn.init.normal_(m.weight)")),
+    ("symmetric_weights", ZEROED.replace("FILL", "nn.init.ones_(m.weight)").replace("nn.Linear", "(nn.LayerNorm, nn.BatchNorm2d)")),
+    ("symmetric_weights", "import torch.nn as nn\ndef init(self):\n    nn.init.zeros_(self.out.weight)\n    if isinstance(self.a, nn.Linear):\n"
+                          "        nn.init.zeros_(self.b.weight)\n"),
     ("last_token_is_padding", POOLED.replace("AT", LAST)),
     ("last_token_is_padding", POOLED.replace("AT", ":, 0")),
     ("last_token_is_padding", POOLED.replace("AT", ":, -1") + "\ntok.padding_side = 'left'\n"),

@@ -4,6 +4,7 @@ from ..base import Detector
 from .accuracy_only import AccuracyOnly
 from .argmax_over_batch import ArgmaxOverBatch
 from .augmented_validation import AugmentedValidation
+from .best_state_not_copied import BestStateNotCopied
 from .best_wrong_way import BestWrongWay
 from .bootstrap_past_end import BootstrapPastEnd
 from .cache_key import CacheKey
@@ -38,6 +39,7 @@ from .softmax_of_one import SoftmaxOfOne
 from .stale_cache_file import StaleCacheFile
 from .stripped_keys import StrippedKeys
 from .swapped_metric_arguments import SwappedMetricArguments
+from .symmetric_weights import SymmetricWeights
 from .time_split_at_random import TimeSplitAtRandom
 from .unguarded_std import UnguardedStd
 from .uninitialised_parameter import UninitialisedParameter
@@ -65,10 +67,12 @@ DETECTORS: tuple[Detector, ...] = (
     IntegerDifference(),
     GraphInTotal(),
     BestWrongWay(),
+    BestStateNotCopied(),
     LogOfSoftmax(),
     UnguardedStd(),
     CastAfter(),
     UninitialisedParameter(),
+    SymmetricWeights(),
     LinearAfterLinear(),
     SoftmaxOfOne(),
     AccuracyOnly(),
