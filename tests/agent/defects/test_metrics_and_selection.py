@@ -147,6 +147,18 @@ DEFECTS = {
         f"{SKLEARN}clf = LogisticRegression()\nprint(roc_auc_score(y, clf.predict(x)))\n",
         f"{SKLEARN}clf = LogisticRegression()\nprint(roc_auc_score(y, clf.predict_proba(x)[:, 1]))\n",
     ),
+    "classes for scores of several": (
+        "classes_for_scores",
+        SKLEARN + 'models = {"a": LogisticRegression(), "b": XGBClassifier()}\nfor name, m in models.items():\n'
+        "    p = m.predict(x)\n    print(name, roc_auc_score(y, p))\n",
+        SKLEARN + 'models = {"a": LogisticRegression(), "b": XGBClassifier()}\nfor name, m in models.items():\n'
+        "    p = m.predict(x)\n    print(name, roc_auc_score(y, m.predict_proba(x)[:, 1]))\n",
+    ),
+    "weighted F1 is sided": (
+        "swapped_metric_arguments",
+        "from sklearn import metrics\nf = metrics.f1_score(y_pred, y_test, average='weighted')\n",
+        "from sklearn import metrics\nf = metrics.f1_score(y_test, y_pred, average='weighted')\n",
+    ),
     "images wrap": ("integer_difference", IMAGES.replace("DIFF", "a - b"), IMAGES.replace("DIFF", "a.astype(float) - b")),
     "tensors wrap": (
         "integer_difference",
@@ -191,6 +203,8 @@ def test_mended(name: str, mended: Mended) -> None:
 
 
 CLEAN = [
+    ("swapped_metric_arguments", "from sklearn.metrics import f1_score\nf = f1_score(y_pred, y_test, average='macro')\n"),
+    ("classes_for_scores", SKLEARN + 'ms = {"a": LogisticRegression(), "b": Net()}\nfor n, m in ms.items():\n    roc_auc_score(y, m.predict(x))\n'),
     ("best_state_not_copied", COPIED),
     ("best_state_not_copied", KEPT.replace("VALUE", "{k: v.clone() for k, v in model.state_dict().items()}")),
     ("best_state_not_copied", KEPT.replace("VALUE", "model.state_dict()\n            torch.save(best_state, p)")),

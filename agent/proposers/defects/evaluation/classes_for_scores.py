@@ -24,6 +24,8 @@ _PROBABLE = frozenset(
     "GradientBoostingClassifier HistGradientBoostingClassifier AdaBoostClassifier DecisionTreeClassifier "
     "KNeighborsClassifier MLPClassifier XGBClassifier LGBMClassifier CatBoostClassifier".split()
 )
+_OTHERS = frozenset({"SVC", "LinearSVC", "RidgeClassifier", "Perceptron", "SGDClassifier"})
+"""Their scores have another name, or need an option: nothing is edited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class ClassesForScores:
                 given = call.args[1]
                 predicted = _predicted(given, call, function)
                 owner = receiver(predicted) if predicted is not None else None
-                if predicted is None or owner is None or not _is_classifier(owner, function, program):
+                names = _classifiers(owner, function, program) if owner is not None else []
+                if predicted is None or owner is None or not names:
                     continue
                 source = function.source
                 text = f"{source.segment(owner)}.predict_proba{source.segment(predicted)[len(source.segment(predicted.func)) :]}"
@@ -54,7 +57,7 @@ class ClassesForScores:
                     function.name,
                     f"Give {called_name(call)} scores, not classes"[:72],
                     f"`{ast.unparse(call)[:90]}` ranks rows by their predicted class, which is 0 or 1.",
-                    (function.replace(call, new),),
+                    (function.replace(call, new),) if _PROBABLE.issuperset(names) else (),
                     confidence="high",
                 )
 
@@ -69,6 +72,24 @@ def _predicted(given: ast.expr, call: ast.Call, function: Function) -> ast.Call 
     return given if isinstance(given, ast.Call) and called_name(given) == "predict" else None
 
 
-def _is_classifier(owner: ast.expr, function: Function, program: Program) -> bool:
+def _classifiers(owner: ast.expr, function: Function, program: Program) -> list[str]:
+    """Names of the classes of scikit-learn's kind a model may be of; empty when it may be anything else."""
     values = [value for value, _ in program.values(owner, function)]
-    return bool(values) and all(isinstance(v, ast.Call) and called_name(v) in _PROBABLE for v in values)
+    if isinstance(owner, ast.Name) and not function.assignments(owner.id):
+        values = _of_table(owner.id, function, program) or values
+    names = [called_name(value) if isinstance(value, ast.Call) else "" for value in values]
+    return names if all(name in _PROBABLE | _OTHERS for name in names) else []
+
+
+def _of_table(name: str, function: Function, program: Program) -> list[ast.expr]:
+    """The values of `table`, a dict as it is written, in `for key, name in table.items()`."""
+    for node in function.own:
+        match node:
+            case ast.For(
+                target=ast.Tuple(elts=[_, ast.Name(bound)]),
+                iter=ast.Call(func=ast.Attribute(value=table, attr="items")),
+            ) if bound == name:
+                tables = [value for value, _ in program.values(table, function)]
+                if len(tables) == 1 and isinstance(tables[0], ast.Dict):
+                    return tables[0].values
+    return []

@@ -15,7 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..base import Finding
-from ..program import Program, called_name
+from ..program import Program, called_name, keyword_of
+from ..source import Function
 from .roles import said
 
 _SIDED = frozenset(
@@ -38,13 +39,7 @@ class SwappedMetricArguments:
         for function in program.functions:
             for call in function.calls:
                 name = called_name(call)
-                if (
-                    name not in _SIDED
-                    or len(call.args) < 2
-                    or name in {f.name for f in program.callees(call, function)}
-                ):
-                    continue
-                if not function.source.full(call.func).startswith("sklearn.metrics"):
+                if not _is_sided(call) or len(call.args) < 2 or not _is_of_sklearn(call, function):
                     continue
                 first, second = call.args[:2]
                 if not (_is_predicted(first) and _is_true(second)):
@@ -65,6 +60,21 @@ class SwappedMetricArguments:
                     (function.replace(call, new),),
                     confidence="high",
                 )
+
+
+def _is_sided(call: ast.Call) -> bool:
+    """Whether the two sides of a metric differ; those of F1 do when classes are weighted by their true number."""
+    average = keyword_of(call, "average")
+    weighted = isinstance(average, ast.Constant) and average.value == "weighted"
+    return called_name(call) in _SIDED or (called_name(call) == "f1_score" and weighted)
+
+
+def _is_of_sklearn(call: ast.Call, function: Function) -> bool:
+    source = function.source
+    starred = isinstance(call.func, ast.Name) and call.func.id not in source.aliases
+    return source.full(call.func).startswith("sklearn.metrics") or (
+        starred and source.aliases.get("*") == "sklearn.metrics.*"
+    )
 
 
 def _named(node: ast.expr) -> set[str]:
