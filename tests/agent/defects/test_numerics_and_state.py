@@ -83,6 +83,14 @@ def collate(batch):
     return b
 """
 IGNORED = 'b["input_ids"].masked_fill(b["attention_mask"] == 0, -100)'
+LISTED = """
+def f(example):
+    out = tok(example['text'], padding=True, return_tensors=None)
+    out['labels'] = VALUE
+    return out
+
+data = data.map(f, batched=True)
+"""
 ADVANTAGES = """
 import torch
 
@@ -199,10 +207,14 @@ DEFECTS = {
         "padding_in_labels", LABELS.replace("VALUE", 'b["input_ids"].clone()'), LABELS.replace("VALUE", IGNORED)),
     "padding in lists of labels": (
         "padding_in_labels",
-        "def f(examples):\n    out = tok(examples['text'], padding=True)\n    out['labels'] = out['input_ids'].copy()\n    return out\n",
-        "def f(examples):\n    out = tok(examples['text'], padding=True)\n"
-        '    out[\'labels\'] = [[t if m else -100 for t, m in zip(*row)] for row in zip(out["input_ids"], out["attention_mask"])]\n'
-        "    return out\n",
+        LISTED.replace("VALUE", "out['input_ids'].copy()"),
+        LISTED.replace("VALUE", '[[t if m else -100 for t, m in zip(*row)] for row in zip(out["input_ids"], out["attention_mask"])]'),
+    ),
+    "padding in a list of labels": (
+        "padding_in_labels",
+        LISTED.replace("VALUE", "out['input_ids'].copy()").replace(", batched=True", ""),
+        LISTED.replace("VALUE", '[t if m else -100 for t, m in zip(out["input_ids"], out["attention_mask"])]').replace(
+            ", batched=True", ""),
     ),
     "deviation of 0": (
         "unguarded_std", ADVANTAGES.replace("STD", "a.std()"), ADVANTAGES.replace("STD", "(a.std() + 1e-8)")),

@@ -17,11 +17,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..base import Finding
-from ..program import Program, keyword_of
-from ..source import Function, words
+from ..program import Program, called_name, keyword_of
+from ..source import Function
 
 _KNOWS = ("-100", "ignore_index", "DataCollator", "label_pad", "IGNORE_INDEX", "loss_mask")
-_MANY = frozenset("examples batch texts samples prompts sentences rows items".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class PaddingInLabels:
                         continue
                 if made is None or not _is_copy(value, name):
                     continue
-                new = _masked(name, made)
+                new = _masked(name, made, function)
                 yield Finding(
                     self.name,
                     function.source.path,
@@ -79,17 +78,31 @@ def _is_copy(value: ast.expr, name: str) -> bool:
     return False
 
 
-def _masked(name: str, made: ast.Call) -> str:
+def _masked(name: str, made: ast.Call, function: Function) -> str:
+    """The labels without padding; empty where the shape of what the tokenizer returns cannot be told."""
     ids, mask = f'{name}["input_ids"]', f'{name}["attention_mask"]'
     tensors = keyword_of(made, "return_tensors")
-    if tensors is not None:
-        is_torch = isinstance(tensors, ast.Constant) and tensors.value == "pt"
-        return f"{ids}.masked_fill({mask} == 0, -100)" if is_torch else ""
-    said = (
-        {word for n in ast.walk(made.args[0]) if isinstance(n, ast.Name) for word in words(n.id)}
-        if made.args
-        else set()
-    )
-    if said & _MANY:
+    if isinstance(tensors, ast.Constant) and tensors.value == "pt":
+        return f"{ids}.masked_fill({mask} == 0, -100)"
+    if tensors is not None and ast.unparse(tensors) != "None":
+        return ""
+    batched = _is_batched(function)
+    if batched is None:
+        return ""
+    if batched:
         return f"[[t if m else -100 for t, m in zip(*row)] for row in zip({ids}, {mask})]"
     return f"[t if m else -100 for t, m in zip({ids}, {mask})]"
+
+
+def _is_batched(function: Function) -> bool | None:
+    """Whether `data.map(function, batched=True)` gives it lists of rows; None when no such call is seen."""
+    name = function.name.rpartition(".")[2]
+    for home in function.source.functions:
+        for call in home.calls:
+            given = call.args[0] if call.args else None
+            if called_name(call) != "map" or given is None or ast.unparse(given).rpartition(".")[2] != name:
+                continue
+            batched = keyword_of(call, "batched")
+            if batched is None or isinstance(batched, ast.Constant):
+                return batched is not None and bool(batched.value)
+    return None
