@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 
 from ...operators.anchors import head
 from ...proposal import Edit
@@ -50,6 +51,30 @@ class Source:
     def segment(self, node: ast.AST) -> str:
         """The source of a node as it was written."""
         return ast.get_source_segment(self.text, node) or ast.unparse(node)
+
+    def spliced(self, whole: ast.expr | ast.stmt, part: ast.expr, new: str) -> str:
+        """The source of a node with one expression inside it written anew; comments and layout stay."""
+        start, end = self.span(whole)
+        inner_start, inner_end = self.span(part)
+        return self.text[start:inner_start] + new + self.text[inner_end:end]
+
+    def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
+        """Where a node begins and ends in the text."""
+        ends = ((node.lineno, node.col_offset), (node.end_lineno or node.lineno, node.end_col_offset or 0))
+        start, end = (self._starts[line - 1] + self._column(line, column) for line, column in ends)
+        return start, end
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.text.split("\n")
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [0, *accumulate(len(line) + 1 for line in self._lines)]
+
+    def _column(self, line: int, column: int) -> int:
+        """`ast` counts bytes."""
+        return len(self._lines[line - 1].encode()[:column].decode(errors="ignore"))
 
     def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
         while node in self.parents:

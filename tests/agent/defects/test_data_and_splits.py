@@ -114,6 +114,11 @@ DEFECTS = {
         "val = Compose([Resize(32), RandomHorizontalFlip(), ToTensor()])\n",
         "val = Compose([Resize(32), ToTensor()])\n",
     ),
+    "flipped at validation, and in a comment": (
+        "augmented_validation",
+        "val = Compose([  # größer\n    # ToTensor(), ColorJitter(),\n    ToTensor(),\n    ColorJitter(),\n    Norm(),\n])\n",
+        "val = Compose([  # größer\n    # ToTensor(), ColorJitter(),\n    ToTensor(),\n    Norm(),\n])\n",
+    ),
     "flipped at validation, in a dict": (
         "augmented_validation",
         't = {\n    "train": Compose([RandomCrop(32), ToTensor()]),\n    "val": Compose([\n        ToTensor(),\n        ColorJitter(0.2),\n'

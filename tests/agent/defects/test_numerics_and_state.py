@@ -152,6 +152,11 @@ DEFECTS = {
         f"{IMPORTS}def f(x, m):\n    return F.softmax(x + m, dim=-1).float()\n",
         f"{IMPORTS}def f(x, m):\n    return F.softmax((x + m).float(), dim=-1)\n",
     ),
+    "cast of a name whose letters the call has": (
+        "cast_after",
+        f"{IMPORTS}def f(x):\n    return F.softmax(x, dim=-1).float()\n",
+        f"{IMPORTS}def f(x):\n    return F.softmax(x.float(), dim=-1)\n",
+    ),
     "cast loss": (
         "cast_after",
         f"{IMPORTS}def f(x, y):\n    return F.cross_entropy(x.view(-1, 9), y).to(torch.float32)\n",

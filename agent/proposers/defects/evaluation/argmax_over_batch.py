@@ -33,8 +33,6 @@ class ArgmaxOverBatch:
                 if ast.unparse(scores) not in outputs or not _is_compared(call, function):
                     continue
                 source = function.source
-                text, old = source.segment(call), source.segment(axis)
-                at = text.rindex(old)
                 yield Finding(
                     self.name,
                     source.path,
@@ -42,7 +40,7 @@ class ArgmaxOverBatch:
                     function.name,
                     "Take the best class, not the best of the batch",
                     f"`{ast.unparse(call)}` runs over the samples of the batch: axis 1 has the classes.",
-                    (function.replace(call, text[:at] + "1" + text[at + len(old) :]),),
+                    (function.replace(call, source.spliced(call, axis, "1")),),
                     confidence="high",
                 )
 

@@ -147,8 +147,7 @@ class BestWrongWay:
             return
         right = "max" if asked == "min" else "min"
         if mode is not None and mode in plateau.args:
-            text = home.source.segment(plateau)
-            edit = home.replace(plateau, text.replace(home.source.segment(mode), repr(right), 1))
+            edit = home.replace(plateau, home.source.spliced(plateau, mode, repr(right)))
         else:
             edit = home.set_keyword(plateau, "mode", repr(right))
         why = f"The schedule is stepped with `{ast.unparse(given)}`, which is to {way}, and waits for its {asked}imum."

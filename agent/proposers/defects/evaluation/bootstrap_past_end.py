@@ -38,16 +38,20 @@ class BootstrapPastEnd:
             )
             end = _unused_end(function) if targets else ""
             for node, discounted in targets if end else ():
-                text, old = function.source.segment(node), function.source.segment(discounted)
+                source = function.source
                 mask = end if end.startswith(("not", "non")) else f"(1 - {end})"
                 yield Finding(
                     self.name,
-                    function.source.path,
+                    source.path,
                     node.lineno,
                     function.name,
                     f"Stop the value target where {end} says so"[:72],
                     f"`{ast.unparse(node)[:80]}` adds the value of the next state also where `{end}` says there is none.",
-                    (function.replace(node, text.replace(old, f"{old} * {mask}", 1)),),
+                    (
+                        function.replace(
+                            node, source.spliced(node, discounted, f"{source.segment(discounted)} * {mask}")
+                        ),
+                    ),
                     confidence="high",
                 )
 

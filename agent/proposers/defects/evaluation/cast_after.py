@@ -37,9 +37,7 @@ class CastAfter:
                 if given is None or _is_wide(inner, given):
                     continue
                 source = function.source
-                cast = source.segment(call)[len(source.segment(inner)) :]
-                text, old = source.segment(inner), source.segment(given)
-                at = text.index(old)
+                cast, old = source.text[source.span(inner)[1] : source.span(call)[1]], source.segment(given)
                 plain = isinstance(given, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
                 new = f"{old}{cast}" if plain else f"({old}){cast}"
                 yield Finding(
@@ -49,7 +47,7 @@ class CastAfter:
                     function.name,
                     f"Cast what {called_name(inner)} reads, not what it gives"[:72],
                     f"`{ast.unparse(call)[:80]}` is computed in the precision of `{ast.unparse(given)[:40]}` and cast afterwards.",
-                    (function.replace(call, text[:at] + new + text[at + len(old) :]),),
+                    (function.replace(call, source.spliced(inner, given, new)),),
                     confidence="medium",
                 )
 

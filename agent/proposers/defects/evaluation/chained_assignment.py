@@ -61,8 +61,7 @@ class ChainedAssignment:
 
 
 def _written(function: Function, node: ast.stmt, target: ast.Subscript, new: str) -> Edit:
-    text, old = function.source.segment(node), function.source.segment(target)
-    return function.rewrite(node, text.replace(old, new, 1))
+    return function.rewrite(node, function.source.spliced(node, target, new))
 
 
 def _is_mask(index: ast.expr, base: str) -> bool:

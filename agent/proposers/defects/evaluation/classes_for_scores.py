@@ -45,11 +45,9 @@ class ClassesForScores:
                     continue
                 source = function.source
                 text = f"{source.segment(owner)}.predict_proba{source.segment(predicted)[len(source.segment(predicted.func)) :]}"
-                whole = source.segment(call)
-                at = whole.rindex(source.segment(given))
                 every = called_name(call) == "log_loss" or keyword_of(call, "multi_class") is not None
                 text += "" if every else "[:, 1]"
-                new = f"{whole[:at]}{text}{whole[at + len(source.segment(given)) :]}"
+                new = source.spliced(call, given, text)
                 yield Finding(
                     self.name,
                     source.path,

@@ -49,13 +49,9 @@ class Composed:
 
     def _text_and_spans(self) -> tuple[str, list[tuple[int, int]]]:
         source = self.function.source
-        text, spans, at = source.segment(self.call), [], 0
-        for step in self.steps:
-            part = source.segment(step)
-            start = text.index(part, at)
-            at = start + len(part)
-            spans.append((start, at))
-        return text, spans
+        first, last = source.span(self.call)
+        spans = [source.span(step) for step in self.steps]
+        return source.text[first:last], [(start - first, end - first) for start, end in spans]
 
 
 def composed(function: Function) -> Iterator[Composed]:

@@ -65,9 +65,7 @@ class CountOverBatches:
 
 
 def _edit(node: ast.AugAssign | ast.BinOp, right: ast.expr, new: str, function: Function) -> Edit:
-    text, old = function.source.segment(node), function.source.segment(right)
-    at = text.rindex(old)
-    text = text[:at] + new + text[at + len(old) :]
+    text = function.source.spliced(node, right, new)
     return function.rewrite(node, text) if isinstance(node, ast.AugAssign) else function.replace(node, text)
 
 

@@ -69,7 +69,7 @@ class HeldOutIsTraining:
         for old in ("training", "train"):
             other = text.replace(old, roles[0])
             if other != text and (function.assignments(other) or other in function.parameters):
-                whole = function.source.segment(call).replace(function.source.segment(data), other, 1)
+                whole = function.source.spliced(call, data, other)
                 yield self._finding(target, call, function, function.replace(call, whole))
                 return
 

@@ -161,7 +161,7 @@ def _one_split(function: Function, first: Place, second: Place) -> tuple[Edit, .
         return ()
     targets = ", ".join(source.segment(place[0].targets[0]).strip("()") for place in (first, second)  # type: ignore[attr-defined]
                         )  # fmt: skip
-    call = source.segment(first[2]).replace(first[1], f"{first[1]}, {second[1]}", 1)
+    call = source.spliced(first[2], first[2].args[0], f"{first[1]}, {second[1]}")
     return (
         function.rewrite(first[0], f"{targets} = {call}"),
         function.edit("delete_statement", **function.anchor(second[0])),

@@ -44,7 +44,6 @@ class IntegerDifference:
                 left = source.segment(node.left)
                 if not isinstance(node.left, ast.Name | ast.Attribute | ast.Call | ast.Subscript):
                     left = f"({left})"
-                text = source.segment(node)
                 yield Finding(
                     self.name,
                     source.path,
@@ -53,7 +52,7 @@ class IntegerDifference:
                     "Subtract images as numbers that can be negative",
                     f"Both sides of `{ast.unparse(node)[:60]}` are of eight bits without a sign: what is below zero wraps "
                     "around to 255.",
-                    (function.replace(node, f"{left}.{cast}{text[len(source.segment(node.left)) :]}"),),
+                    (function.replace(node, source.spliced(node, node.left, f"{left}.{cast}")),),
                     confidence="high",
                     safe=True,
                 )

@@ -37,8 +37,6 @@ class MaskConstant:
                 new = "float('-inf')"
                 if isinstance(owner, ast.Name | ast.Attribute) and source.aliases.get("torch") == "torch":
                     new = f"torch.finfo({source.segment(owner)}.dtype).min"
-                text, old = source.segment(call), source.segment(call.args[1])
-                at = text.rindex(old)
                 yield Finding(
                     self.name,
                     source.path,
@@ -47,7 +45,7 @@ class MaskConstant:
                     "Give masked scores the lowest value before the softmax",
                     f"`{ast.unparse(call)[:80]}` gives what is masked a score of about 0, which a softmax turns into a weight "
                     "like any other.",
-                    (function.replace(call, text[:at] + new + text[at + len(old) :]),),
+                    (function.replace(call, source.spliced(call, call.args[1], new)),),
                     confidence="high",
                 )
 

@@ -93,12 +93,13 @@ def _edits(function: Function, made: ast.Assign, split: ast.Assign) -> tuple[Edi
             if not inside and (node.lineno < split.lineno or node.id not in raw):
                 return ()  # the resampled rows have another use
     x_train, _, y_train, _ = (source.segment(element) for element in target.elts)
-    text = source.segment(given)
-    head = text[: text.rindex(source.segment(given.args[0]))].rstrip()
-    new = f"{x_train}, {y_train} = {head}{x_train}, {y_train})"
+    if given.keywords or call.args[2:]:
+        return ()
+    new = f"{x_train}, {y_train} = {source.segment(given.func)}({x_train}, {y_train})"
     edits = [function.insert(new, "after", split), function.edit("delete_statement", **function.anchor(made))]
     old = [source.segment(arg) for arg in call.args]
     if old != raw:
-        whole = source.segment(call)
-        edits.append(function.replace(call, whole.replace(", ".join(old), ", ".join(raw), 1)))
+        start, end = source.span(call)
+        first, last = source.span(call.args[0])[0], source.span(call.args[1])[1]
+        edits.append(function.replace(call, source.text[start:first] + ", ".join(raw) + source.text[last:end]))
     return tuple(edits)

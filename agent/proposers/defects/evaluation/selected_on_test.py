@@ -119,7 +119,7 @@ def _instead(node: ast.If, function: Function) -> tuple[Edit, ...]:
     other = _sibling(new.id, function)
     if not other or not function.assignments(other):
         return ()
-    edits = [function.replace(test, function.source.segment(test).replace(new.id, other, 1))]
+    edits = [function.replace(test, function.source.spliced(test, new, other))]
     for statement in node.body:
         match statement:
             case ast.Assign(targets=[ast.Name() | ast.Attribute() as target], value=ast.Name(value)) if value == new.id:
@@ -129,14 +129,13 @@ def _instead(node: ast.If, function: Function) -> tuple[Edit, ...]:
 
 
 def _watch_instead(call: ast.Call, watched: ast.expr, function: Function) -> tuple[Edit, ...]:
-    text, whole = function.source.segment(watched), function.source.segment(call)
-    new, changed = text, False
+    new, changed = function.source.segment(watched), False
     for name in dict.fromkeys(n.id for n in ast.walk(watched) if isinstance(n, ast.Name) and is_of_test(n)):
         other = _sibling(name, function)
         if not other:
             return ()
         new, changed = new.replace(name, other), True
-    return (function.replace(call, whole.replace(text, new, 1)),) if changed else ()
+    return (function.replace(call, function.source.spliced(call, watched, new)),) if changed else ()
 
 
 def _sibling(name: str, function: Function) -> str:

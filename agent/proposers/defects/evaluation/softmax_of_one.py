@@ -48,10 +48,8 @@ def _dense(call: ast.Call, function: Function) -> Iterator[tuple[ast.expr, Edit]
     if called_name(call) != "Dense" or not isinstance(activation, ast.Constant) or activation.value != "softmax":
         return
     if isinstance(units, ast.Constant) and units.value == 1:
-        text = function.source.segment(call)
-        old = function.source.segment(activation)
-        at = text.rindex(old)
-        yield call, function.replace(call, text[:at] + old.replace("softmax", "sigmoid") + text[at + len(old) :])
+        new = function.source.segment(activation).replace("softmax", "sigmoid")
+        yield call, function.replace(call, function.source.spliced(call, activation, new))
 
 
 def _sequence(call: ast.Call, function: Function) -> Iterator[tuple[ast.expr, Edit]]:

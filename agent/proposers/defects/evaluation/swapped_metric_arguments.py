@@ -45,11 +45,9 @@ class SwappedMetricArguments:
                 if not (_is_predicted(first) and _is_true(second)):
                     continue
                 source = function.source
-                one, two, text = source.segment(first), source.segment(second), source.segment(call)
-                start = len(source.segment(call.func))
-                at = text.index(one, start)
-                to = text.index(two, at + len(one))
-                new = text[:at] + two + text[at + len(one) : to] + one + text[to + len(two) :]
+                (start, end), (one, until), (two, last) = (source.span(node) for node in (call, first, second))
+                text = source.text
+                new = text[start:one] + text[two:last] + text[until:two] + text[one:until] + text[last:end]
                 yield Finding(
                     self.name,
                     source.path,

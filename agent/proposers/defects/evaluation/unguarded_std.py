@@ -41,8 +41,7 @@ class UnguardedStd:
                 around = function.source.segment(function.source.statement(node))
                 if any(guard in around for guard in _GUARDS) or _is_checked(function, node):
                     continue
-                text, old = function.source.segment(node), function.source.segment(std)
-                at = text.rindex(old)
+                source = function.source
                 yield Finding(
                     self.name,
                     function.source.path,
@@ -50,7 +49,7 @@ class UnguardedStd:
                     function.name,
                     "Keep the standard deviation away from 0",
                     f"`{ast.unparse(node)[:80]}` is NaN or infinite when all values are alike.",
-                    (function.replace(node, f"{text[:at]}({old} + 1e-8){text[at + len(old) :]}"),),
+                    (function.replace(node, source.spliced(node, std, f"({source.segment(std)} + 1e-8)")),),
                     confidence="medium",
                 )
 
