@@ -31,3 +31,18 @@ def direction_of(text: str) -> tuple[str, Direction] | None:
         if said(parts, MAXIMIZE):
             return word, "maximize"
     return None
+
+
+_WEAK = frozenset(
+    {"score", "reward", "return", "returns", "map", "f", "r", "em", "hits", "correct", "bits", "ap", "roc"}
+)
+_UP, _DOWN = MAXIMIZE - _WEAK, MINIMIZE - _WEAK
+
+
+def way_of(name: str) -> Direction | None:
+    """Which way a metric of this name is better; None when the name does not say, or says both."""
+    parts = words(name)
+    up, down = bool(said(parts, _UP)), bool(said(parts, _DOWN))
+    if {"negative", "neg", "minus", "inverse"} & set(parts) or up == down:
+        return None
+    return "maximize" if up else "minimize"

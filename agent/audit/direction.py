@@ -11,18 +11,14 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..metric_words import MAXIMIZE, MINIMIZE
 from ..metric_words import Direction as Way
+from ..metric_words import way_of
 from ..proposers.defects.program import called_name, keyword_of
 from ..proposers.defects.source import Function
-from ..words import said, words
+from ..words import words
 from .base import AuditFinding
 from .scene import Scene
 
-_WEAK = frozenset(
-    {"score", "reward", "return", "returns", "map", "f", "r", "em", "hits", "correct", "bits", "ap", "roc"}
-)
-_UP, _DOWN = MAXIMIZE - _WEAK, MINIMIZE - _WEAK
 _MODES: dict[str, Way] = {"min": "minimize", "max": "maximize"}
 
 
@@ -88,15 +84,6 @@ class Direction:
             "only turns the comparison around looks like a discovery.",
             "Turn the comparison around, or rename what is compared.",
         )  # fmt: skip
-
-
-def way_of(name: str) -> Way | None:
-    """Which way a metric of this name is better; None when the name does not say, or says both."""
-    parts = words(name)
-    up, down = bool(said(parts, _UP)), bool(said(parts, _DOWN))
-    if {"negative", "neg", "minus", "inverse"} & set(parts) or up == down:
-        return None
-    return "maximize" if up else "minimize"
 
 
 def _words(node: ast.expr) -> set[str]:

@@ -28,4 +28,4 @@ def is_test(path: str, data: bytes) -> bool:
     *folders, name = path.split("/")
     if {"test", "tests", "testing"} & set(folders) or name == "conftest.py":
         return True
-    return name.startswith("test_") and b"def test_" in data
+    return (name.startswith("test_") or name.endswith("_test.py")) and b"def test_" in data

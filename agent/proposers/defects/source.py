@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 
 from ...operators.anchors import head
 from ...proposal import Edit
@@ -50,6 +51,30 @@ class Source:
     def segment(self, node: ast.AST) -> str:
         """The source of a node as it was written."""
         return ast.get_source_segment(self.text, node) or ast.unparse(node)
+
+    def spliced(self, whole: ast.expr | ast.stmt, part: ast.expr, new: str) -> str:
+        """The source of a node with one expression inside it written anew; comments and layout stay."""
+        start, end = self.span(whole)
+        inner_start, inner_end = self.span(part)
+        return self.text[start:inner_start] + new + self.text[inner_end:end]
+
+    def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
+        """Where a node begins and ends in the text."""
+        ends = ((node.lineno, node.col_offset), (node.end_lineno or node.lineno, node.end_col_offset or 0))
+        start, end = (self._starts[line - 1] + self._column(line, column) for line, column in ends)
+        return start, end
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.text.split("\n")
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [0, *accumulate(len(line) + 1 for line in self._lines)]
+
+    def _column(self, line: int, column: int) -> int:
+        """`ast` counts bytes."""
+        return len(self._lines[line - 1].encode()[:column].decode(errors="ignore"))
 
     def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
         while node in self.parents:
@@ -134,10 +159,11 @@ class Function:
 
     def assignments(self, target: str) -> list[tuple[int, ast.expr]]:
         """Line and value of every plain assignment to a name or attribute, in order; tuples are taken apart."""
-        return self._assigned.get(target, [])
+        return self.assigned.get(target, [])
 
     @cached_property
-    def _assigned(self) -> dict[str, list[tuple[int, ast.expr]]]:
+    def assigned(self) -> dict[str, list[tuple[int, ast.expr]]]:
+        """Assignments by target as it is written: `x`, `self.x`, `x[0]`."""
         found: dict[str, list[tuple[int, ast.expr]]] = {}
         for node in self.own:
             if isinstance(node, ast.Assign):
@@ -171,6 +197,13 @@ class Function:
         same.sort(key=lambda node: (node.lineno, node.col_offset))
         return {"anchor": text} if len(same) == 1 else {"anchor": text, "nth": str(same.index(statement) + 1)}
 
+    def rewrite(self, statement: ast.stmt, code: str) -> Edit:
+        """Writes `code` in place of a simple statement; a comment behind it stays."""
+        line = self.source.text.split("\n")[(statement.end_lineno or 1) - 1].encode()
+        behind = line[statement.end_col_offset :].decode(errors="ignore").strip()
+        code = f"{code}  {behind}" if behind.startswith("#") else code
+        return self.edit("replace_statement", code=code, **self.anchor(statement))
+
     def replace(self, old: ast.expr, new: str) -> Edit:
         """Writes `new` in place of one expression; calls and other expressions that are not bare names."""
         text = ast.unparse(old)
@@ -178,6 +211,14 @@ class Function:
         same.sort(key=lambda node: (node.lineno, node.col_offset))
         extra = {} if len(same) == 1 else {"nth": str(same.index(old) + 1)}
         return self.edit("replace_expression", old=text, new=new, **extra)
+
+    def set_keyword(self, call: ast.Call, keyword: str, value: str) -> Edit:
+        """Gives one call a keyword, or another value for it."""
+        text = ast.unparse(call)
+        same = [n for n in self.everything if isinstance(n, ast.Call) and ast.unparse(n) == text]
+        same.sort(key=lambda node: (node.lineno, node.col_offset))
+        extra = {} if len(same) == 1 else {"nth": str(same.index(call) + 1)}
+        return self.edit("set_keyword", call=text, keyword=keyword, value=value, **extra)
 
 
 def words(name: str) -> tuple[str, ...]:
