@@ -179,6 +179,19 @@ class Function:
         extra = {} if len(same) == 1 else {"nth": str(same.index(old) + 1)}
         return self.edit("replace_expression", old=text, new=new, **extra)
 
+    def set_keyword(self, call: ast.Call, keyword: str, value: str) -> Edit:
+        """Gives one call a keyword argument, or another value for the one it has."""
+        text = ast.unparse(call)
+        nodes = (n for s in self.node.body for n in ast.walk(s)) if isinstance(self.node, ast.Module) else self.everything
+        same = [n for n in nodes if isinstance(n, ast.Call) and text in (ast.unparse(n), ast.unparse(n.func))]
+        same.sort(key=lambda node: (node.lineno, node.col_offset))
+        extra = {} if len(same) == 1 else {"nth": str(same.index(call) + 1)}
+        return self.edit("set_keyword", call=text, keyword=keyword, value=value, **extra)
+
+    def rewrite(self, old: ast.stmt, new: str) -> Edit:
+        """Writes `new` in place of one statement."""
+        return self.edit("replace_statement", code=new, **self.anchor(old))
+
 
 def words(name: str) -> tuple[str, ...]:
     """`trainLoader`, `train_loader` -> train, loader."""
