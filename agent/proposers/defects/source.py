@@ -47,6 +47,11 @@ class Source:
         parts.append(self.aliases.get(node.id, node.id))
         return ".".join(reversed(parts))
 
+    @cached_property
+    def lines(self) -> list[str]:
+        """The text by lines, comments included."""
+        return self.text.split("\n")
+
     def segment(self, node: ast.AST) -> str:
         """The source of a node as it was written."""
         return ast.get_source_segment(self.text, node) or ast.unparse(node)
@@ -182,7 +187,9 @@ class Function:
     def set_keyword(self, call: ast.Call, keyword: str, value: str) -> Edit:
         """Gives one call a keyword argument, or another value for the one it has."""
         text = ast.unparse(call)
-        nodes = (n for s in self.node.body for n in ast.walk(s)) if isinstance(self.node, ast.Module) else self.everything
+        nodes = (
+            (n for s in self.node.body for n in ast.walk(s)) if isinstance(self.node, ast.Module) else self.everything
+        )
         same = [n for n in nodes if isinstance(n, ast.Call) and text in (ast.unparse(n), ast.unparse(n.func))]
         same.sort(key=lambda node: (node.lineno, node.col_offset))
         extra = {} if len(same) == 1 else {"nth": str(same.index(call) + 1)}

@@ -1,16 +1,27 @@
 """Networks and training loops: what is built and not used, losses, masks, gradients, schedules, state."""
 
 from ..base import Detector
+from .accumulation_not_divided import AccumulationNotDivided
 from .argparse_bool import ArgparseBool
 from .clamp_bounds import ClampBounds
+from .ema_weights import EmaWeights
 from .entropy_sign import EntropySign
 from .freeze_without_effect import FreezeWithoutEffect
 from .functional_dropout import FunctionalDropout
+from .graph_cut import GraphCut
+from .inverted_mask import InvertedMask
 from .kl_div_input import KlDivInput
 from .kl_div_mean import KlDivMean
 from .list_of_layers import ListOfLayers
+from .mask_after_softmax import MaskAfterSoftmax
+from .masked_mean import MaskedMean
+from .metric_not_reset import MetricNotReset
+from .optimizer_too_early import OptimizerTooEarly
 from .option_without_effect import OptionWithoutEffect
+from .scheduler_before_optimizer import SchedulerBeforeOptimizer
+from .scheduler_period import SchedulerPeriod
 from .surrogate_direction import SurrogateDirection
+from .untrained_model import UntrainedModel
 from .vae_kl_sign import VaeKlSign
 
 DETECTORS: tuple[Detector, ...] = (
@@ -25,4 +36,15 @@ DETECTORS: tuple[Detector, ...] = (
     FreezeWithoutEffect(),
     ArgparseBool(),
     OptionWithoutEffect(),
+    AccumulationNotDivided(),
+    EmaWeights(),
+    GraphCut(),
+    InvertedMask(),
+    MaskAfterSoftmax(),
+    MaskedMean(),
+    MetricNotReset(),
+    OptimizerTooEarly(),
+    SchedulerBeforeOptimizer(),
+    SchedulerPeriod(),
+    UntrainedModel(),
 )

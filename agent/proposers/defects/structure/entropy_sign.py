@@ -80,7 +80,9 @@ def _is_entropy_as_it_is(call: ast.Call, function: Function, program: Program) -
     if isinstance(top, ast.Assign) and len(top.targets) == 1:
         named = words(ast.unparse(top.targets[0]))
         plain = "entropy" in named and not _NEGATIVE.intersection(named)
-        return plain and not is_negated(ast.unparse(top.targets[0]), function) and not _returned_negated(function, program)
+        return (
+            plain and not is_negated(ast.unparse(top.targets[0]), function) and not _returned_negated(function, program)
+        )
     if isinstance(top, ast.Return):
         named = words(function.name.rpartition(".")[2])
         if "entropy" not in named or {"cross", "relative", *_NEGATIVE} & set(named):

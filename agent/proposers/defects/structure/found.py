@@ -7,9 +7,7 @@ from ..base import Confidence, Finding
 from ..source import Function
 
 
-def at(
-    detector: str, function: Function, node: ast.AST, title: str, why: str, edits: tuple[Edit, ...] = ()
-) -> Finding:
+def at(detector: str, function: Function, node: ast.AST, title: str, why: str, edits: tuple[Edit, ...] = ()) -> Finding:
     line = getattr(node, "lineno", 1)
     return Finding(detector, function.source.path, line, function.name, title[:72], why, edits)
 

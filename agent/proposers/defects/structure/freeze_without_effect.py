@@ -39,7 +39,9 @@ class FreezeWithoutEffect:
                     continue
                 text, value = function.source.segment(target.value), function.source.segment(node.value)
                 edit = function.rewrite(node, f"{text}.requires_grad_({value})")
-                why = f"`{text}` is a module: this makes an attribute nobody reads, and its parameters stay as they were."
+                why = (
+                    f"`{text}` is a module: this makes an attribute nobody reads, and its parameters stay as they were."
+                )
                 yield replace(
                     at(self.name, function, node, f"Set requires_grad of the parameters of {text}", why, (edit,)),
                     confidence="high",
@@ -47,6 +49,8 @@ class FreezeWithoutEffect:
 
 
 def _is_module(node: ast.expr, function: Function, program: Program) -> bool:
+    if _may_be_parameter(ast.unparse(node), function):
+        return False
     if isinstance(node, ast.Name) and _loops_over_modules(node.id, function):
         return True
     if any("requires_grad" in f.name for f in program.functions if f.owner is not None):
@@ -57,6 +61,12 @@ def _is_module(node: ast.expr, function: Function, program: Program) -> bool:
     return not values and isinstance(node, ast.Name) and is_model_value(node, function, program)
 
 
+def _may_be_parameter(text: str, function: Function) -> bool:
+    """Whether the function asks if it is a parameter."""
+    asked = [call for call in function.calls if called_name(call) == "isinstance" and len(call.args) == 2]
+    return any(ast.unparse(c.args[0]) == text and "Parameter" in ast.unparse(c.args[1]) for c in asked)
+
+
 def _loops_over_modules(name: str, function: Function) -> bool:
     """Whether a name is what a loop over `children()` or `modules()` gives."""
     for node in function.own:
@@ -65,7 +75,9 @@ def _loops_over_modules(name: str, function: Function) -> bool:
         kind = called_name(node.iter)
         if kind not in _MODULES:
             continue
-        target = node.target.elts[-1] if isinstance(node.target, ast.Tuple) and kind.startswith("named") else node.target
+        target = (
+            node.target.elts[-1] if isinstance(node.target, ast.Tuple) and kind.startswith("named") else node.target
+        )
         if ast.unparse(target) == name and not _narrows_to_parameters(name, node):
             return True
     return False

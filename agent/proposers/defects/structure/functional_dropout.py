@@ -22,7 +22,7 @@ from ..source import Function, words
 from .found import at
 
 _DROPOUTS = frozenset("dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout".split())
-_ON_PURPOSE = frozenset("mc monte bayes bayesian uncertainty stochastic sample".split())
+_ON_PURPOSE = frozenset("mc monte bayes bayesian uncertainty stochastic sample prenet".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class FunctionalDropout:
                 full = function.source.full(call.func)
                 if not full.startswith("torch.nn.functional.") or _asks_for_the_mode(call, function):
                     continue
+                if "always" in _line(call, function):
+                    continue  # as a comment says
                 if full.rpartition(".")[2] in _DROPOUTS:
                     found = self._dropout(call, function)
                 elif full.endswith(".scaled_dot_product_attention"):
@@ -63,6 +65,10 @@ class FunctionalDropout:
         why = f"`dropout_p={ast.unparse(given)}` is used as it is, in evaluation too: this function knows no mode."
         edit = function.set_keyword(call, "dropout_p", value)
         return at(self.name, function, call, "Drop attention weights only in training", why, (edit,))
+
+
+def _line(call: ast.Call, function: Function) -> str:
+    return function.source.lines[(call.end_lineno or call.lineno) - 1].lower()
 
 
 def _is_on_purpose(function: Function) -> bool:

@@ -67,7 +67,9 @@ def divergence(call: ast.Call, function: Function, program: Program) -> ast.Call
         return call.func if called_name(call.func) == "KLDivLoss" else None
     if len(call.args) + len(call.keywords) != 2 or "kl" not in called_name(call).lower():
         return None
-    made = [v for v, _ in program.values(call.func, function) if isinstance(v, ast.Call) and called_name(v) == "KLDivLoss"]
+    made = [
+        v for v, _ in program.values(call.func, function) if isinstance(v, ast.Call) and called_name(v) == "KLDivLoss"
+    ]
     return made[0] if len(made) == 1 else None
 
 
@@ -77,6 +79,6 @@ def _with_log(call: ast.Call, first: ast.expr, ending: Ending, function: Functio
         text, func = source.segment(first), source.segment(first.func)
         prefix, dot, name = func.rpartition(".")
         if dot and name == "softmax":
-            return function.replace(first, f"{prefix}.log_softmax{text[len(func):]}")
+            return function.replace(first, f"{prefix}.log_softmax{text[len(func) :]}")
     text, func, old = source.segment(call), source.segment(call.func), source.segment(first)
     return function.replace(call, func + text[len(func) :].replace(old, f"{old}.clamp_min(1e-9).log()", 1))

@@ -30,7 +30,11 @@ class KlDivMean:
         for function in program.functions:
             for call in function.calls:
                 made = divergence(call, function, program)
-                if made is None or made in seen or any(k.arg in (None, "reduction", "reduce", "size_average") for k in made.keywords):
+                if (
+                    made is None
+                    or made in seen
+                    or any(k.arg in (None, "reduction", "reduce", "size_average") for k in made.keywords)
+                ):
                     continue
                 if len(made.args) > (2 if made is call else 0):
                     continue
@@ -40,5 +44,7 @@ class KlDivMean:
                 seen.add(made)
                 why = "The default reduction divides by the number of classes too: the term is weaker by that factor."
                 edit = home.set_keyword(made, "reduction", '"batchmean"')
-                found = at(self.name, home, made, "Average the divergence over examples, not over classes", why, (edit,))
+                found = at(
+                    self.name, home, made, "Average the divergence over examples, not over classes", why, (edit,)
+                )
                 yield replace(found, confidence="high")

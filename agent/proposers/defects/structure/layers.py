@@ -41,9 +41,17 @@ def makes_layer(call: ast.Call, function: Function, program: Program) -> bool:
     return found is not None and "Loss" not in found[0].name and program.is_model(*found)
 
 
-def has_weights(call: ast.Call, function: Function, program: Program) -> bool:
-    """Whether a call makes a layer with parameters, as far as its name tells."""
-    return makes_layer(call, function, program) and called_name(call) not in NO_WEIGHTS
+def has_weights(call: ast.Call, function: Function, program: Program, depth: int = 3) -> bool:
+    """Whether a call makes a layer with parameters; for a class of the program, whether it makes any in turn."""
+    if torch_layer(call, function):
+        return called_name(call) not in NO_WEIGHTS
+    found = program.find_class(called_name(call), function.source)
+    if found is None or depth == 0 or not makes_layer(call, function, program):
+        return False
+    inner = [(made, one) for one in methods(*found) for made in one.calls]
+    if any(called_name(made) in ("Parameter", "register_parameter") for made, _ in inner):
+        return True
+    return any(has_weights(made, one, program, depth - 1) for made, one in inner)
 
 
 def methods(owner: ast.ClassDef, source: Source) -> list[Function]:

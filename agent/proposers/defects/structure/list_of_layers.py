@@ -50,9 +50,7 @@ class ListOfLayers:
         why = f"`self.{attribute}` is a plain {'list' if kind == 'ModuleList' else 'dict'}: its layers are no part of "
         why += "`parameters()`, are not moved or saved with the model, and are never trained."
         title = f"Register the layers of self.{attribute} in an nn.{kind}"
-        return replace(
-            at(self.name, function, node, title, why, _edits(node.value, kind, function)), confidence="high"
-        )
+        return replace(at(self.name, function, node, title, why, _edits(node.value, kind, function)), confidence="high")
 
 
 def _kind(value: ast.expr, function: Function, program: Program) -> str:

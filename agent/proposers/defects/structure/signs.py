@@ -50,9 +50,11 @@ def sign_in_statement(node: ast.expr, function: Function) -> tuple[int, ast.AST]
             sign *= own_sign(other)
         elif isinstance(above, ast.BinOp) and isinstance(above.op, ast.Sub) and above.right is below:
             sign = -sign
-        elif isinstance(above, ast.BinOp) and isinstance(above.op, ast.Add | ast.Sub):
-            pass
-        elif isinstance(above, ast.Attribute) or (isinstance(above, ast.Call) and called_name(above) in _KEEPS_SIGN):
+        elif (
+            (isinstance(above, ast.BinOp) and isinstance(above.op, ast.Add | ast.Sub))
+            or isinstance(above, ast.Attribute)
+            or (isinstance(above, ast.Call) and called_name(above) in _KEEPS_SIGN)
+        ):
             pass
         else:
             return sign, above

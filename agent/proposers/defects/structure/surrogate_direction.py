@@ -49,7 +49,9 @@ class SurrogateDirection:
         what = "gains" if wanted == "min" else "losses"
         new = func[: -len(name)] + _OTHER[name] + text[len(func) :]
         why = f"Of two {what} the pessimistic one is the {wanted}: as it is, the clip never binds where it should."
-        found = at(self.name, function, call, f"Take the {wanted} of the two {what}", why, (function.replace(call, new),))
+        found = at(
+            self.name, function, call, f"Take the {wanted} of the two {what}", why, (function.replace(call, new),)
+        )
         return replace(found, confidence="high")
 
 
