@@ -9,19 +9,24 @@ from .entropy_sign import EntropySign
 from .freeze_without_effect import FreezeWithoutEffect
 from .functional_dropout import FunctionalDropout
 from .graph_cut import GraphCut
+from .ignored_parameter import IgnoredParameter
 from .inverted_mask import InvertedMask
 from .kl_div_input import KlDivInput
 from .kl_div_mean import KlDivMean
+from .layer_output_lost import LayerOutputLost
 from .list_of_layers import ListOfLayers
 from .mask_after_softmax import MaskAfterSoftmax
 from .masked_mean import MaskedMean
 from .metric_not_reset import MetricNotReset
 from .optimizer_too_early import OptimizerTooEarly
 from .option_without_effect import OptionWithoutEffect
+from .parameter_not_forwarded import ParameterNotForwarded
 from .scheduler_before_optimizer import SchedulerBeforeOptimizer
 from .scheduler_period import SchedulerPeriod
 from .surrogate_direction import SurrogateDirection
+from .unknown_keyword import UnknownKeyword
 from .untrained_model import UntrainedModel
+from .unused_layer import UnusedLayer
 from .vae_kl_sign import VaeKlSign
 
 DETECTORS: tuple[Detector, ...] = (
@@ -47,4 +52,9 @@ DETECTORS: tuple[Detector, ...] = (
     SchedulerBeforeOptimizer(),
     SchedulerPeriod(),
     UntrainedModel(),
+    UnusedLayer(),
+    LayerOutputLost(),
+    ParameterNotForwarded(),
+    IgnoredParameter(),
+    UnknownKeyword(),
 )
