@@ -78,6 +78,10 @@ class Program:
             found = [f for f in found if f.owner is function.owner] or [f for f in found if f.owner is not None]
         return found if len(found) <= MAX_DEFINERS else []
 
+    def is_only(self, function: Function) -> bool:
+        """Whether no other function of the program has its name, as an override would."""
+        return len(self._by_name.get(function.name.rpartition(".")[2], ())) == 1
+
     def _is_foreign(self, func: ast.expr, source: Source) -> bool:
         """Whether a call is of something in an imported package that is not of the program: `torch.load(...)`."""
         root = func
@@ -129,6 +133,25 @@ class Program:
             home = self._modules.file_of(module.lstrip("."), source.path) if module else source.path
             found = [one for one in found if one[1].path == home]
         return found[0] if len(found) == 1 else None
+
+    def definition(self, name: str, source: Source, depth: int = 4) -> tuple[str, Source] | None:
+        """Where the one thing that `name` can mean in a file is defined, and its name there.
+
+        None when the file binds the name more than once, or imports it from outside the program.
+        """
+        if depth == 0 or source.bindings[name] != 1:
+            return None
+        full = source.aliases.get(name)
+        if full is None:
+            return name, source
+        module, _, plain = full.rpartition(".")
+        path = self._modules.file_of(_absolute(module, source.path), source.path) if module else None
+        home = self._by_path.get(path or "")
+        return self.definition(plain, home, depth - 1) if home is not None and home is not source else None
+
+    @cached_property
+    def _by_path(self) -> dict[str, Source]:
+        return {source.path: source for source in self.sources}
 
     def bases(self, node: ast.ClassDef, source: Source) -> list[str]:
         """Full names of every base, those of bases in the program included."""
@@ -298,6 +321,16 @@ def argument_of(call: ast.Call, function: Function, name: str) -> ast.expr | Non
     if place < len(call.args) and not any(isinstance(a, ast.Starred) for a in call.args[: place + 1]):
         return call.args[place]
     return None
+
+
+def _absolute(module: str, importer: str) -> str:
+    """`..a.b` as said in `x/y/z.py` -> `x.a.b`; an absolute name as it is."""
+    plain = module.lstrip(".")
+    level = len(module) - len(plain)
+    if not level:
+        return module
+    folders = importer.split("/")[:-level]
+    return ".".join([*folders, *([plain] if plain else [])])
 
 
 def keyword_of(call: ast.Call, name: str) -> ast.expr | None:

@@ -1,6 +1,7 @@
 """One Python file for the detectors: its tree with parents, its functions and classes, and what its names stand for."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -83,6 +84,21 @@ class Source:
     def functions(self) -> tuple["Function", ...]:
         """The module's own statements first, then every function, outer before inner."""
         return (Function(self, "", self.tree, None), *_functions(self, self.tree, "", None))
+
+    @cached_property
+    def bindings(self) -> Counter[str]:
+        """How often each name is bound anywhere in the file: by an import, a definition, a parameter, an assignment."""
+        found: Counter[str] = Counter()
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                found[node.name] += 1
+            elif isinstance(node, ast.alias):
+                found[node.asname or node.name] += 1
+            elif isinstance(node, ast.arg):
+                found[node.arg] += 1
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                found[node.id] += 1
+        return found
 
     @cached_property
     def classes(self) -> tuple[ast.ClassDef, ...]:

@@ -29,6 +29,7 @@ from .parameter_not_forwarded import takes
 from .unread_parameters import defaults, unread
 
 _MASKS = frozenset("mask masks".split())
+_ASIDE = frozenset("verbose debug num_workers device mode capturable name logger log progress dtype".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,9 @@ class IgnoredParameter:
     def detect(self, program: Program) -> Iterable[Finding]:
         for function in program.functions:
             for parameter in unread(function, program):
-                if any(takes(call, parameter, function, program) is not None for call in function.calls):
+                if parameter in _ASIDE or any(
+                    takes(call, parameter, function, program) is not None for call in function.calls
+                ):
                     continue
                 passed = _passed(parameter, function, program)
                 if passed is not None:

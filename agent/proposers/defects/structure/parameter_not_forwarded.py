@@ -60,16 +60,18 @@ def takes(call: ast.Call, parameter: str, function: Function, program: Program) 
 
 
 def target(call: ast.Call, function: Function, program: Program) -> Function | None:
-    """The one function or constructor that a call by a plain name, or of a method of `self`, reaches."""
+    """The one function or constructor that a call by a plain name, or of a method of `self`, certainly reaches."""
     if isinstance(call.func, ast.Name):
-        found = program.find_class(call.func.id, function.source)
-        if found is not None:
-            return program.method(*found, "__init__")
-        if call.func.id in function.parameters or function.assignments(call.func.id):
+        found = program.definition(call.func.id, function.source)
+        if found is None:
             return None
-    elif not isinstance(call.func, ast.Attribute) or ast.unparse(call.func.value) != "self":
+        name, home = found
+        owner = next((c for c in home.classes if c.name == name), None)
+        if owner is not None:
+            return program.method(owner, home, "__init__")
+        return next((f for f in home.functions if f.name == name), None)
+    if not isinstance(call.func, ast.Attribute) or ast.unparse(call.func.value) != "self":
         return None
     callees = program.callees(call, function)
-    if isinstance(call.func, ast.Attribute) and len(callees) == 1 and callees[0].owner is not function.owner:
-        return None
-    return callees[0] if len(callees) == 1 else None
+    certain = len(callees) == 1 and callees[0].owner is function.owner and program.is_only(callees[0])
+    return callees[0] if certain else None

@@ -44,10 +44,11 @@ class UnknownKeyword:
                 unknown = [name for name in names if name not in _accepted(callee)]
                 if not unknown or (swallowed is not None and _reads(callee, swallowed.arg)):
                     continue
+                meant = {name: _meant(name, names, callee) for name in unknown}
                 for name in unknown:
-                    meant = _meant(name, names, callee)
-                    if swallowed is None or meant:
-                        yield self._finding(call, name, meant, callee, function)
+                    if meant[name] or (swallowed is None and not any(meant.values())):
+                        yield self._finding(call, name, meant[name], callee, function)
+                        break  # one finding a call
 
     def _finding(self, call: ast.Call, name: str, meant: str, callee: Function, function: Function) -> Finding:
         lost = not isinstance(callee.node, ast.Module) and callee.node.args.kwarg is not None
@@ -67,35 +68,18 @@ def _certain(call: ast.Call, function: Function, program: Program) -> Function |
     callee = target(call, function, program)
     if callee is None or isinstance(callee.node, ast.Module) or callee.node.decorator_list:
         return None
-    if isinstance(call.func, ast.Name):
-        found = program.find_class(call.func.id, function.source)
-        if found is not None and not _constructs_plainly(*found, program):
-            return None
-        if found is None and callee.source is not function.source and call.func.id not in function.source.aliases:
-            return None
-        if _is_bound_again(call.func.id, function.source):
+    if isinstance(call.func, ast.Name) and callee.owner is not None:
+        defined = program.definition(call.func.id, function.source)
+        if defined is None or not _constructs_plainly(callee.owner, *defined, program):
             return None
     return callee
 
 
-def _constructs_plainly(owner: ast.ClassDef, source: Source, program: Program) -> bool:
-    """Whether calling the class calls its `__init__`: no decorator, metaclass, `__new__` or unknown base in between."""
-    if owner.decorator_list or owner.keywords or program.method(owner, source, "__new__") is not None:
-        return False
-    own = [f for f in source.functions if f.owner is owner and f.name.rpartition(".")[2] == "__init__"]
-    return len(own) == 1
-
-
-def _is_bound_again(name: str, source: Source) -> bool:
-    """Whether a module gives the name several meanings, one of which may be called."""
-    count = sum(
-        (isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and n.name == name)
-        or (isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store))
-        or (isinstance(n, ast.alias) and (n.asname or n.name) == name)
-        or (isinstance(n, ast.arg) and n.arg == name)
-        for n in ast.walk(source.tree)
-    )
-    return count > 1
+def _constructs_plainly(owner: ast.ClassDef, name: str, source: Source, program: Program) -> bool:
+    """Whether calling the class calls its own `__init__`: nothing inherited, decorated or made by a metaclass."""
+    if owner.name != name or owner not in source.classes:
+        return False  # the constructor is a base's: another base may stand before it
+    return not owner.decorator_list and not owner.keywords and program.method(owner, source, "__new__") is None
 
 
 def _accepted(callee: Function) -> set[str]:
