@@ -105,28 +105,32 @@ def _loss(call: ast.Call) -> ast.expr | None:
 def _is_divided(every: ast.expr, function: Function, program: Program) -> bool:
     """Whether anything in reach divides: by the count, by a count of items, or the gradients themselves."""
     text = ast.unparse(every)
-    last = words(text)[-1:]
     nodes = list(function.everything)
     for call in function.calls:
         for inner in program.reach(call, function, 1):
             nodes += inner.everything
-    for node in nodes:
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and _mentions(node.right, text, last):
-            return True
-        if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Div | ast.Mult):
-            if (
-                _mentions(node.value, text, last)
-                or "loss" in ast.unparse(node.target)
-                or "grad" in ast.unparse(node.target)
+            if any(text in ast.unparse(argument) for argument in call.args) and any(
+                _divides(n) for n in inner.everything
             ):
                 return True
-        if isinstance(node, ast.Call) and called_name(node) in ("div_", "mul_", "div", "multiply_grads"):
-            return True
-        if isinstance(node, ast.Constant) and node.value == "sum":
-            return True
-    return False
+    return any(_divides_by(node, text) for node in nodes)
 
 
-def _mentions(node: ast.expr, text: str, last: tuple[str, ...]) -> bool:
+def _divides(node: ast.AST) -> bool:
+    return isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div)
+
+
+def _divides_by(node: ast.AST, text: str) -> bool:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        return _mentions(node.right, text)
+    if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Div | ast.Mult):
+        target = ast.unparse(node.target)
+        return _mentions(node.value, text) or "loss" in target or "grad" in target
+    if isinstance(node, ast.Call) and called_name(node) in ("div_", "mul_", "div", "multiply_grads"):
+        return True
+    return isinstance(node, ast.Constant) and node.value == "sum"
+
+
+def _mentions(node: ast.expr, text: str) -> bool:
     inner = ast.unparse(node)
-    return text in inner or (bool(last) and "accum" in inner and "accum" in text)
+    return text in inner or ("accum" in inner and "accum" in text)

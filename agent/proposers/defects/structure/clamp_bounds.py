@@ -12,10 +12,10 @@ logarithm or root.
 """
 
 import ast
-import copy
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from ....proposal import Edit
 from ..base import Finding
 from ..program import Program, called_name, keyword_of
 from ..source import Function
@@ -49,16 +49,10 @@ class ClampBounds:
         )
 
     def _guard(self, call: ast.Call, function: Function) -> Finding:
-        new = copy.deepcopy(call)
-        for keyword in new.keywords:
-            if keyword.arg in ("max", "a_max"):
-                keyword.arg = {"max": "min", "a_max": "a_min"}[keyword.arg]
         why = "What is divided by, or taken the logarithm of, is at most this tiny number, and still may be zero."
-        return replace(
-            at(self.name, function, call, "Guard against zero from below, not from above", why,
-               (function.replace(call, ast.unparse(new)),)),
-            confidence="high",
-        )  # fmt: skip
+        edit = function.replace(call, _renamed(call, function))
+        found = at(self.name, function, call, "Guard against zero from below, not from above", why, (edit,))
+        return replace(found, confidence="high")
 
 
 def _operands(call: ast.Call, function: Function) -> int:
@@ -74,16 +68,28 @@ def _bounds(call: ast.Call, function: Function) -> tuple[float | None, float | N
     return tuple(number(one) if one is not None else None for one in (low, high))  # type: ignore[return-value]
 
 
-def _swapped(call: ast.Call, function: Function):  # type: ignore[no-untyped-def]
-    new = copy.deepcopy(call)
+_OPPOSITE = {"min": "max", "max": "min", "a_min": "a_max", "a_max": "a_min"}
+
+
+def _renamed(call: ast.Call, function: Function) -> str:
+    """The call as it is written, its bounds by the other's name."""
+    source = function.source
+    func = source.segment(call.func)
+    parts = [source.segment(argument) for argument in call.args]
+    parts += [
+        f"{_OPPOSITE.get(k.arg, k.arg)}={source.segment(k.value)}" if k.arg else f"**{source.segment(k.value)}"
+        for k in call.keywords
+    ]
+    return f"{func}({', '.join(parts)})"
+
+
+def _swapped(call: ast.Call, function: Function) -> Edit:
     place = _operands(call, function)
-    if len(new.args) >= place + 2:
-        new.args[place], new.args[place + 1] = new.args[place + 1], new.args[place]
-    else:
-        names = {"min": "max", "max": "min", "a_min": "a_max", "a_max": "a_min"}
-        for keyword in new.keywords:
-            keyword.arg = names.get(keyword.arg or "", keyword.arg)
-    return function.replace(call, ast.unparse(new))
+    if len(call.args) < place + 2:
+        return function.replace(call, _renamed(call, function))
+    parts = [function.source.segment(argument) for argument in (*call.args, *call.keywords)]
+    parts[place], parts[place + 1] = parts[place + 1], parts[place]
+    return function.replace(call, f"{function.source.segment(call.func)}({', '.join(parts)})")
 
 
 def _guards(call: ast.Call, function: Function) -> bool:

@@ -109,7 +109,8 @@ def _sum(node: ast.Assign, function: Function) -> tuple[str, Edit] | None:
     if not all(isinstance(p, ast.BinOp) and isinstance(p.op, ast.Mult) for p in (value.left, value.right)):
         return None
     target = ast.unparse(node.targets[0])
-    if not (_AVERAGE | {"decay"}) & {*words(target), *function.words}:
+    around = words(function.owner.name) if function.owner is not None else ()
+    if not (_AVERAGE | {"decay"}) & {*words(target), *function.words, *around}:
         return None
     left, right = ([ast.unparse(p.left), ast.unparse(p.right)] for p in (value.left, value.right))  # type: ignore[attr-defined]
     shared = [text for text in left if text in right]

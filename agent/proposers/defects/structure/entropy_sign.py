@@ -34,9 +34,10 @@ class EntropySign:
     def detect(self, program: Program) -> Iterable[Finding]:
         for function in program.functions:
             for call in function.calls:
-                if called_name(call) in _SUMS and _is_p_log_p(_summed(call)):
-                    if _is_entropy_as_it_is(call, function, program):
-                        yield self._without_minus(call, function)
+                if called_name(call) not in _SUMS or not _is_p_log_p(_summed(call)):
+                    continue
+                if _is_entropy_as_it_is(call, function, program):
+                    yield self._without_minus(call, function)
             for node in function.own:
                 if isinstance(node, ast.Assign) and (bonus := _added_bonus(node, function)) is not None:
                     yield self._added(*bonus, function)

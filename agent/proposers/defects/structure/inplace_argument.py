@@ -89,9 +89,10 @@ def _used_again(name: str, function: Function, program: Program) -> tuple[Functi
         again = sorted(line for line, _ in caller.assignments(argument.id) if line > call.lineno)
         end = statement.end_lineno or call.lineno
         for node in caller.own:
-            if isinstance(node, ast.Name) and node.id == argument.id and isinstance(node.ctx, ast.Load):
-                if end < node.lineno and (not again or node.lineno <= again[0]) and _can_follow(node, call, caller):
-                    return caller, node
+            if not isinstance(node, ast.Name) or node.id != argument.id or not isinstance(node.ctx, ast.Load):
+                continue
+            if end < node.lineno and (not again or node.lineno <= again[0]) and _can_follow(node, call, caller):
+                return caller, node
     return None
 
 

@@ -108,13 +108,10 @@ def _made(node: ast.Name | ast.Attribute, function: Function, program: Program) 
     for method in function.source.functions:
         if method.owner is function.owner:
             for call in method.calls:
-                if (
-                    called_name(call) == "register_buffer"
-                    and len(call.args) > 1
-                    and isinstance(call.args[0], ast.Constant)
-                ):
-                    if call.args[0].value == node.attr:
-                        found.append((call.args[1], method))
+                if called_name(call) != "register_buffer" or len(call.args) < 2:
+                    continue
+                if isinstance(call.args[0], ast.Constant) and call.args[0].value == node.attr:
+                    found.append((call.args[1], method))
     return found
 
 

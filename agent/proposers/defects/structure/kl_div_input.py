@@ -41,9 +41,8 @@ class KlDivInput:
                 ending, target = heads.of(first, function), heads.of(second, function)
                 if ending is not None and ending.kind == "softmax" and ending.inner is not None:
                     yield self._of_input(call, first, ending, function)
-                elif target is not None and target.kind == "log_softmax" and keyword_of(made, "log_target") is None:
-                    if not any(k.arg is None for k in made.keywords):
-                        yield self._of_target(call, made, function)
+                elif target is not None and target.kind == "log_softmax" and not _may_be_told(made):
+                    yield self._of_target(call, made, function)
 
     def _of_input(self, call: ast.Call, first: ast.expr, ending: Ending, function: Function) -> Finding:
         why = "Its first argument ends in softmax, and kl_div expects log-probabilities there: this is no divergence."
@@ -56,6 +55,10 @@ class KlDivInput:
         edits = (function.set_keyword(call, "log_target", "True"),) if made is call else ()
         found = at(self.name, function, call, "Tell kl_div that its target is in logarithms", why, edits)
         return replace(found, confidence="high")
+
+
+def _may_be_told(made: ast.Call) -> bool:
+    return any(keyword.arg in (None, "log_target") for keyword in made.keywords)
 
 
 def divergence(call: ast.Call, function: Function, program: Program) -> ast.Call | None:

@@ -66,7 +66,8 @@ def layers_of(owner: ast.ClassDef, source: Source, program: Program) -> list[Lay
             if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call) or len(node.targets) != 1:
                 continue
             target = node.targets[0]
-            if isinstance(target, ast.Attribute) and ast.unparse(target.value) == "self":
-                if makes_layer(node.value, function, program):
-                    found.append(Layer(target.attr, node.value, node, function))
+            if not isinstance(target, ast.Attribute) or ast.unparse(target.value) != "self":
+                continue
+            if makes_layer(node.value, function, program):
+                found.append(Layer(target.attr, node.value, node, function))
     return found

@@ -87,6 +87,6 @@ def _edits(call: ast.Call, ending: Ending, function: Function) -> tuple[Edit, ..
     arguments = ", ".join(source.segment(a) for a in call.args)
     scores = ending.inner.id
     return (
-        function.insert(f"{scores} = {scores}.masked_fill({arguments})", "before", normalising),
         function.edit("delete_statement", **function.anchor(masking)),
+        function.insert(f"{scores} = {scores}.masked_fill({arguments})", "before", normalising),
     )

@@ -43,8 +43,8 @@ class OptimizerTooEarly:
 
     def _finding(self, statement: ast.stmt, late: ast.stmt, model: str, function: Function) -> Finding:
         edits = (
-            function.insert(function.source.segment(statement), "after", late),
             function.edit("delete_statement", **function.anchor(statement)),
+            function.insert(function.source.segment(statement), "after", late),
         )
         why = f"The optimizer holds the parameters `{model}` has on this line; those made on line {late.lineno} are "
         why += "not among them and are never trained."
@@ -68,7 +68,7 @@ def _late_layers(model: str, after: list[ast.stmt], function: Function, program:
     found: list[ast.stmt] = []
     for statement in after:
         if any(isinstance(n, ast.Call) and optimized(n, function) for n in ast.walk(statement)):
-            break  # built again
+            return []  # built again
         if (
             not isinstance(statement, ast.Assign)
             or len(statement.targets) != 1

@@ -48,8 +48,8 @@ class SchedulerBeforeOptimizer:
     def _finding(self, statement: ast.stmt, later: ast.stmt, function: Function) -> Finding:
         text = ast.unparse(statement)
         edits = (
-            function.insert(text, "after", later),
             function.edit("delete_statement", **function.anchor(statement)),
+            function.insert(text, "after", later),
         )
         why = f"`{text}` moves the schedule on before the first step with its first learning rate is taken."
         found = at(self.name, function, statement, "Step the scheduler after the optimizer", why, edits)

@@ -78,9 +78,9 @@ def _unit(made: ast.Call, home: Function) -> str:
 def _unit_of(node: ast.expr | None, home: Function, depth: int = 3) -> str:
     if node is None or depth == 0:
         return ""
-    if isinstance(node, ast.Name) and (value := home.last_value(node.id, node.lineno)) is not None:
-        if not isinstance(value, ast.Constant):
-            return _unit_of(value, home, depth - 1)
+    value = home.last_value(node.id, node.lineno) if isinstance(node, ast.Name) else None
+    if value is not None and not isinstance(value, ast.Constant):
+        return _unit_of(value, home, depth - 1)
     said = {w for n in ast.walk(node) if isinstance(n, ast.Name | ast.Attribute) for w in words(ast.unparse(n))}
     if {"steps", "step", "iters", "iter", "iterations", "batches"} & said or "len(" in ast.unparse(node):
         return "batch"

@@ -24,6 +24,7 @@ from .found import at
 from .signs import number
 
 _KEEPS = frozenset("float double to cuda cpu detach clone requires_grad_ contiguous type half astype".split())
+_RESHAPES = frozenset("unsqueeze view reshape squeeze flatten ravel".split())
 _MAKES = frozenset("tensor from_numpy as_tensor FloatTensor Tensor array asarray".split())
 
 
@@ -44,9 +45,11 @@ class SilentBroadcast:
         self, node: ast.expr, left: ast.expr, right: ast.expr, function: Function, shapes: "_Shapes"
     ) -> Iterator[Finding]:
         first, second = shapes.of(left, function), shapes.of(right, function)
-        if not first or not second or first == second:
+        if {first, second} not in ({"head", "flat"}, {"column", "flat"}):
             return
-        column = left if first == "column" else right
+        if "column" in (first, second) and not isinstance(node, ast.Call):
+            return  # differences of all pairs are often meant
+        column = right if first == "flat" else left
         source = function.source
         old = source.segment(column)
         name = old if isinstance(column, ast.Name | ast.Call | ast.Attribute | ast.Subscript) else f"({old})"
@@ -73,8 +76,16 @@ def _squares(function: Function) -> Iterator[tuple[ast.BinOp, ast.expr, ast.expr
             yield node, node.left, node.right
 
 
+def _reshaped(name: str, given: list[float | None]) -> str:
+    if name == "unsqueeze":
+        return "column" if given in ([1], [-1]) else ""
+    if name in ("view", "reshape"):
+        return "column" if len(given) == 2 and given[1] == 1 else "flat" if given == [-1] else ""
+    return "flat" if given in ([], [1], [-1]) else ""
+
+
 class _Shapes:
-    """`column` for (B, 1), `flat` for (B,), and nothing where it does not show."""
+    """`head` for (B, 1) out of a layer, `column` for any other, `flat` for (B,), and nothing where it does not show."""
 
     def __init__(self, program: Program) -> None:
         self._program, self._heads = program, Heads(program)
@@ -106,34 +117,19 @@ class _Shapes:
         return ""
 
     def _of_call(self, call: ast.Call, function: Function, depth: int) -> str:
-        name, given = called_name(call), [number(a) for a in call.args]
-        if isinstance(call.func, ast.Attribute) and name in (
-            "unsqueeze",
-            "view",
-            "reshape",
-            "squeeze",
-            "flatten",
-            "ravel",
-        ):
-            if name == "unsqueeze":
-                return (
-                    "column"
-                    if given in ([1], [-1]) and self.of(call.func.value, function, depth - 1) != "column"
-                    else ""
-                )
-            if name in ("view", "reshape"):
-                return "column" if len(given) == 2 and given[1] == 1 else "flat" if given == [-1] else ""
-            return "flat" if given in ([], [1], [-1]) else ""
+        name = called_name(call)
+        if isinstance(call.func, ast.Attribute) and name in _RESHAPES:
+            return _reshaped(name, [number(a) for a in call.args])
         if name in _KEEPS and isinstance(call.func, ast.Attribute):
             return self.of(call.func.value, function, depth - 1)
         if name in _MAKES and call.args:
             return self._of_data(call.args[0], function, depth)
         ending = self._heads.of(call, function)
-        if ending is not None and ending.kind == "linear" and isinstance(ending.node, ast.Call):
-            if called_name(ending.node) in ("Linear", "LazyLinear"):
-                width = out_features(ending.node, ending.function)
-                return "column" if width is not None and number(width) == 1 else ""
-        return ""
+        if ending is None or ending.kind != "linear" or not isinstance(ending.node, ast.Call):
+            return ""
+        width = out_features(ending.node, ending.function)
+        one = called_name(ending.node) in ("Linear", "LazyLinear") and width is not None and number(width) == 1
+        return "head" if one else ""
 
     def _of_data(self, node: ast.expr, function: Function, depth: int) -> str:
         """Of what a tensor is made: `table["y"].values` is flat, `table[["y"]].values` a column."""

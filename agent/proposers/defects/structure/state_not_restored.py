@@ -63,12 +63,18 @@ def _saved(program: Program) -> Iterable[tuple[str, str, Function, ast.Dict]]:
                 continue
             for value, home in program.values(call.args[0], function):
                 if isinstance(value, ast.Dict):
-                    for key, one in zip(value.keys, value.values, strict=True):
-                        if isinstance(key, ast.Constant) and isinstance(key.value, str) and isinstance(one, ast.Call):
-                            if called_name(one) == "state_dict" and isinstance(one.func, ast.Attribute):
-                                name = ast.unparse(one.func.value)
-                                if _STATE & set(words(name)):
-                                    yield key.value, name, home, value
+                    yield from ((key, name, home, value) for key, name in _states(value))
+
+
+def _states(saved: ast.Dict) -> Iterable[tuple[str, str]]:
+    """Keys of a checkpoint that hold an optimizer's or schedule's state, with the object's name."""
+    for key, value in zip(saved.keys, saved.values, strict=True):
+        if not isinstance(key, ast.Constant) or not isinstance(key.value, str) or not isinstance(value, ast.Call):
+            continue
+        if called_name(value) == "state_dict" and isinstance(value.func, ast.Attribute):
+            name = ast.unparse(value.func.value)
+            if _STATE & set(words(name)):
+                yield key.value, name
 
 
 def _keys_read(program: Program) -> set[str]:

@@ -68,9 +68,9 @@ def _models(function: Function, program: Program) -> list[tuple[str, ast.Call]]:
         name, made = node.targets[0].id, node.value
         while isinstance(made, ast.Call) and called_name(made) in ("to", "cuda") and receiver(made) is not None:
             made = receiver(made) or made
-        if isinstance(made, ast.Call) and has_weights(made, function, program):
-            if len(function.assignments(name)) == 1:
-                found.append((name, made))
+        once = len(function.assignments(name)) == 1
+        if once and isinstance(made, ast.Call) and has_weights(made, function, program):
+            found.append((name, made))
     return found
 
 
