@@ -38,7 +38,8 @@ CHANGES: dict[str, tuple[str, Program, str, str]] = {
 @pytest.mark.parametrize("case", CHANGES)
 def test_is_mended(case: str, mended: Callable[[str, Program, Program], None]) -> None:
     detector, before, old, new = CHANGES[case]
-    assert isinstance(before, str) and before.count(old) == 1
+    assert isinstance(before, str)
+    assert before.count(old) == 1
     mended(detector, before, before.replace(old, new))
 
 

@@ -58,7 +58,8 @@ def ema(line: str) -> str:
 
 def moved(text: str, line: str, after: str) -> str:
     """`text` with a whole line taken out and put below another, at that one's depth."""
-    assert text.count(line) == 1 and text.count(after) == 1
+    assert text.count(line) == 1
+    assert text.count(after) == 1
     depth = after[: len(after) - len(after.lstrip())]
     return text.replace(line, "").replace(after, after + depth + line.lstrip())
 

@@ -38,7 +38,7 @@ class ArgparseBool:
                 kind = keyword_of(call, "type")
                 if called_name(call) != "add_argument" or not isinstance(kind, ast.Name) or kind.id != "bool":
                     continue
-                option = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else "the option"
+                option = ast.unparse(call.args[0]).strip("'\"") if call.args else "the option"
                 why = f"argparse calls bool() on the text: `{option} False` is true, because the text is not empty."
                 edit = function.set_keyword(call, "type", _READS_THE_WORD)
                 found = at(self.name, function, call, f"Read {option} as the word it is", why, (edit,))

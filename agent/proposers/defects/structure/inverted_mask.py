@@ -166,9 +166,9 @@ def _opposite(node: ast.expr, function: Function) -> str:
         return source.segment(node.operand)
     if isinstance(node, ast.Compare):
         right = node.comparators[0]
-        if isinstance(right, ast.Constant) and right.value in (0, 1) and not isinstance(right.value, bool):
+        if number(right) in (0, 1):
             sign = "==" if isinstance(node.ops[0], ast.Eq) else "!="
-            return f"{source.segment(node.left)} {sign} {1 - int(right.value)}"
+            return f"{source.segment(node.left)} {sign} {1 - int(number(right) or 0)}"
         sign = "!=" if isinstance(node.ops[0], ast.Eq) else "=="
         return f"{source.segment(node.left)} {sign} {source.segment(right)}"
     return f"{source.segment(node)} == 0"

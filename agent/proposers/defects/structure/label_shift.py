@@ -17,7 +17,7 @@ data already shifted.
 """
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from ..base import Finding
@@ -141,7 +141,7 @@ def _flattened(node: ast.expr) -> ast.expr:
     return node
 
 
-def _cut(node: ast.expr, part: str, segment) -> str:  # type: ignore[no-untyped-def]
+def _cut(node: ast.expr, part: str, segment: Callable[[ast.AST], str]) -> str:
     """`x.view(-1)` -> `x[:, 1:].reshape(-1)`."""
     name = _flattened(node)
     text, inner = segment(node), segment(name)

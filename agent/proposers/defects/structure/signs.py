@@ -41,7 +41,8 @@ def own_sign(node: ast.expr) -> int:
 
 def sign_in_statement(node: ast.expr, function: Function) -> tuple[int, ast.AST]:
     """The sign with which a node enters its statement, and the last node above it for which that is known."""
-    sign, below = 1, node
+    below: ast.AST = node
+    sign = 1
     for above in function.source.ancestors(node):
         if isinstance(above, ast.UnaryOp) and isinstance(above.op, ast.USub):
             sign = -sign
@@ -58,7 +59,7 @@ def sign_in_statement(node: ast.expr, function: Function) -> tuple[int, ast.AST]
             pass
         else:
             return sign, above
-        below = above  # type: ignore[assignment]
+        below = above
     return sign, below
 
 

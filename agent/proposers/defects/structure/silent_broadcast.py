@@ -84,6 +84,15 @@ def _reshaped(name: str, given: list[float | None]) -> str:
     return "flat" if given in ([], [1], [-1]) else ""
 
 
+def _column_of(node: ast.expr) -> ast.expr | None:
+    """`table["y"]` of `table["y"].values`, of `.to_numpy()`, and of either cast to a type."""
+    while isinstance(node, ast.Call) and called_name(node) == "astype" and isinstance(node.func, ast.Attribute):
+        node = node.func.value
+    if isinstance(node, ast.Call) and called_name(node) == "to_numpy" and isinstance(node.func, ast.Attribute):
+        return node.func.value
+    return node.value if isinstance(node, ast.Attribute) and node.attr == "values" else None
+
+
 class _Shapes:
     """`head` for (B, 1) out of a layer, `column` for any other, `flat` for (B,), and nothing where it does not show."""
 
@@ -133,17 +142,12 @@ class _Shapes:
 
     def _of_data(self, node: ast.expr, function: Function, depth: int) -> str:
         """Of what a tensor is made: `table["y"].values` is flat, `table[["y"]].values` a column."""
-        while (isinstance(node, ast.Call) and called_name(node) in ("to_numpy", "astype")) or (
-            isinstance(node, ast.Attribute) and node.attr == "values"
-        ):
-            node = (
-                node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else node.value
-            )  # type: ignore[union-attr]
-            if isinstance(node, ast.Subscript):
-                if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
-                    return "flat"
-                return "column" if isinstance(node.slice, ast.List) and len(node.slice.elts) == 1 else ""
-        return self.of(node, function, depth - 1) if isinstance(node, ast.Call | ast.Name | ast.Subscript) else ""
+        column = _column_of(node)
+        if not isinstance(column, ast.Subscript):
+            return self.of(node, function, depth - 1)
+        if isinstance(column.slice, ast.Constant) and isinstance(column.slice.value, str):
+            return "flat"
+        return "column" if isinstance(column.slice, ast.List) and len(column.slice.elts) == 1 else ""
 
     def _of_batch(self, name: str, function: Function, depth: int) -> str:
         """`y` of `for x, y in DataLoader(TensorDataset(a, b))` has the shape of `b`."""

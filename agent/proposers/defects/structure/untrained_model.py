@@ -15,6 +15,7 @@ import ast
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from ....proposal import Edit
 from ..base import Finding
 from ..program import Program, called_name, receiver
 from ..source import Function
@@ -40,7 +41,7 @@ class UntrainedModel:
                     yield self._finding(name, made, optimizers, function)
 
     def _finding(self, name: str, made: ast.Call, optimizers: list[ast.Call], function: Function) -> Finding:
-        edits = ()
+        edits: tuple[Edit, ...] = ()
         if len(optimizers) == 1:
             given = optimizers[0].args[0]
             new = f"list({function.source.segment(given)}) + list({name}.parameters())"
