@@ -5,12 +5,14 @@ looks. The edits a finding carries are made by libcst, on the one function they 
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 
 from ...code_map import CodeMap
 from ...imports import Modules
 from ...readable import UnreadableError, parse
+from .signatures import Signatures
 from .source import Function, Source
 
 MAX_DEFINERS = 5
@@ -19,13 +21,17 @@ Value = tuple[ast.expr, Function]
 
 
 class Program:
-    def __init__(self, sources: tuple[Source, ...]) -> None:
+    def __init__(self, sources: tuple[Source, ...], environment: Sequence[Path] = ()) -> None:
         self.sources = sources
+        self.signatures = Signatures(environment)
         self._modules = Modules(source.path for source in sources)
 
     @classmethod
-    def of(cls, code: CodeMap) -> "Program":
-        """The program without its tests, which train in odd ways on purpose, and without files that cannot be read."""
+    def of(cls, code: CodeMap, environment: Sequence[Path] = ()) -> "Program":
+        """The program without its tests, which train in odd ways on purpose, and without files that cannot be read.
+
+        `environment`: folders of installed packages whose source may be read for signatures; nothing in them is run.
+        """
         found: list[Source] = []
         for path in sorted(code.sources):
             if not path.endswith(".py") or _is_test(path, code.sources[path]):
@@ -35,7 +41,7 @@ class Program:
             except UnreadableError:
                 continue  # named in code.unread by whoever read the code
             found.append(Source(path, text, tree))
-        return cls(tuple(found))
+        return cls(tuple(found), environment)
 
     @cached_property
     def functions(self) -> tuple[Function, ...]:
@@ -89,9 +95,13 @@ class Program:
             root = root.value
         if root is func or not isinstance(root, ast.Name) or root.id not in source.aliases:
             return False
-        module = source.aliases[root.id].lstrip(".")
+        return not self.is_own(source.aliases[root.id], source)
+
+    def is_own(self, dotted: str, source: Source) -> bool:
+        """Whether an imported name is a module of the program, or something in one."""
+        module = dotted.lstrip(".")
         homes = (module, module.rpartition(".")[0])
-        return not any(home and self._modules.file_of(home, source.path) for home in homes)
+        return any(home and self._modules.file_of(home, source.path) for home in homes)
 
     def _imported(self, found: list[Function], source: Source, name: str) -> list[Function]:
         full = source.aliases.get(name)

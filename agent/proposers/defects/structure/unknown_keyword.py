@@ -9,22 +9,26 @@ from one misnamed argument); defects4ml (API use, 8 of 70).
 
     # Net.__init__(self, dim, dropout=0.1, **kwargs), which never reads kwargs
 
+Callees are functions of the program, and those of installed packages whose source may be read.
+
 Silent: callees that are not certain, decorated or chosen at run time, and swallowed keywords that resemble no parameter.
 """
 
 import ast
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from ....proposal import Edit
 from ..base import Finding
 from ..program import Program, called_name
+from ..signatures import Signature
 from ..source import Function, Source
 from .found import also, at
 from .parameter_not_forwarded import target
 
-_ALIKE = 0.8
+_ALIKE = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,9 @@ class UnknownKeyword:
                 names = [k.arg for k in call.keywords if k.arg is not None]
                 if not names:
                     continue
+                if (foreign := _installed(call, function, program)) is not None:
+                    yield from self._of_installed(call, names, foreign, function)
+                    continue
                 callee = _certain(call, function, program)
                 if callee is None or isinstance(callee.node, ast.Module):
                     continue
@@ -44,11 +51,26 @@ class UnknownKeyword:
                 unknown = [name for name in names if name not in _accepted(callee)]
                 if not unknown or (swallowed is not None and _reads(callee, swallowed.arg)):
                     continue
-                meant = {name: _meant(name, names, callee) for name in unknown}
+                meant = {name: _meant(name, names, _accepted(callee)) for name in unknown}
                 for name in unknown:
                     if meant[name] or (swallowed is None and not any(meant.values())):
                         yield self._finding(call, name, meant[name], callee, function)
                         break  # one finding a call
+
+    def _of_installed(
+        self, call: ast.Call, names: list[str], takes: Signature, function: Function
+    ) -> Iterable[Finding]:  # fmt: skip
+        unknown = [name for name in names if name not in takes.keywords]
+        if not unknown or takes.takes_any:
+            return
+        name, callee = unknown[0], function.source.full(call.func)
+        meant = _meant(name, names, takes.keywords)
+        why = f"`{callee}` as it is installed takes {', '.join(sorted(takes.keywords)[:8])}, not `{name}`."
+        title = (
+            f"Call {called_name(call)} with {meant}, not {name}" if meant else f"Do not give {called_name(call)} {name}"
+        )
+        edits = (_renamed(call, name, meant, function),) if meant else ()
+        yield replace(at(self.name, function, call, title, why, edits), confidence="high")
 
     def _finding(self, call: ast.Call, name: str, meant: str, callee: Function, function: Function) -> Finding:
         lost = not isinstance(callee.node, ast.Module) and callee.node.args.kwarg is not None
@@ -75,6 +97,19 @@ def _certain(call: ast.Call, function: Function, program: Program) -> Function |
     return callee
 
 
+def _installed(call: ast.Call, function: Function, program: Program) -> Signature | None:
+    """The signature of what is called, where that is something imported from an installed package."""
+    root = call.func
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    source = function.source
+    if not isinstance(root, ast.Name) or root.id not in source.aliases or source.bindings[root.id] > 1:
+        return None
+    if source.aliases[root.id].startswith(".") or program.is_own(source.aliases[root.id], source):
+        return None
+    return program.signatures.of(source.full(call.func))
+
+
 def _constructs_plainly(owner: ast.ClassDef, name: str, source: Source, program: Program) -> bool:
     """Whether calling the class calls its own `__init__`: nothing inherited, decorated or made by a metaclass."""
     if owner.name != name or owner not in source.classes:
@@ -95,8 +130,8 @@ def _reads(callee: Function, name: str) -> bool:
     )
 
 
-def _meant(name: str, given: list[str], callee: Function) -> str:
-    free = [one for one in _accepted(callee) if one not in given]
+def _meant(name: str, given: list[str], accepted: AbstractSet[str]) -> str:
+    free = sorted(one for one in accepted if one not in given)
     flat = {one.replace("_", "").lower(): one for one in free}
     if name.replace("_", "").lower() in flat:
         return flat[name.replace("_", "").lower()]
