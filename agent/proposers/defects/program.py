@@ -208,14 +208,14 @@ class Program:
         marks = ("lightning", "pytorch_lightning", "transformers.Trainer", "ignite", "fastai", "accelerate")
         return any(name.startswith(marks) for name in names)
 
-    def method(self, owner: ast.ClassDef, source: Source, name: str) -> Function | None:
-        """A method, looked for in the class and then in its bases."""
-        for function in source.functions:
-            if function.owner is owner and function.name.rpartition(".")[2] == name:
-                return function
+    def method(self, owner: ast.ClassDef, source: Source, name: str, depth: int = 20) -> Function | None:
+        """A method, looked for in the class and then in its bases, which names may make a circle."""
+        own = source.methods.get((owner, name))
+        if own is not None or depth == 0:
+            return own
         for base in owner.bases:
             inner = self.find_class(source.full(base), source) if source.full(base) else None
-            if inner is not None and inner[0] is not owner and (found := self.method(*inner, name)):
+            if inner is not None and inner[0] is not owner and (found := self.method(*inner, name, depth - 1)):
                 return found
         return None
 

@@ -101,6 +101,15 @@ class Source:
         return found
 
     @cached_property
+    def methods(self) -> dict[tuple[ast.ClassDef, str], "Function"]:
+        """Methods by class and name, the first of a name."""
+        found: dict[tuple[ast.ClassDef, str], Function] = {}
+        for function in self.functions:
+            if function.owner is not None:
+                found.setdefault((function.owner, function.name.rpartition(".")[2]), function)
+        return found
+
+    @cached_property
     def classes(self) -> tuple[ast.ClassDef, ...]:
         return tuple(node for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef))
 

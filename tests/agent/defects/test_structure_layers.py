@@ -130,3 +130,12 @@ def test_is_silent(case: str, found: Callable[[str, str], list[Any]]) -> None:
     detector, text = SILENT[case]
     compile(text, case, "exec")
     assert found(detector, text) == []
+
+
+def test_bases_that_make_a_circle(found: Callable[[str, Any], list[Any]]) -> None:
+    """Names may be read so; no class can be built so."""
+    one = (
+        "from two import B\n\n\nclass A(B):\n    def forward(self, x):\n        return self.head(x)\n\n\na = A(dim=1)\n"
+    )
+    two = "from one import A\n\n\nclass B(A):\n    def __call__(self, x):\n        return x\n\n\nb = B(dim=1)\n"
+    assert found("unused_layer", {"one.py": one, "two.py": two}) == []
