@@ -76,6 +76,15 @@ CHANGES: dict[str, tuple[str, str, str, str]] = {
         "(hidden * mask.unsqueeze(-1)).mean(dim=1)",
         "((hidden * mask.unsqueeze(-1)).sum(dim=1) / mask.unsqueeze(-1).expand_as(hidden).sum(dim=1).clamp(min=1))",
     ),
+    "the mean of ignored items too": (
+        "ignored_items_mean", term("l = F.cross_entropy(p, q, ignore_index=-1, reduction='none')\nloss = l.mean()\nreturn loss"),
+        "l.mean()", "(l.sum() / (q != -1).sum().clamp(min=1))",
+    ),
+    "in one line": (
+        "ignored_items_mean", term("return F.nll_loss(p, q, ignore_index=pad, reduction='none').view(-1).mean()", "p, q, pad"),
+        "F.nll_loss(p, q, ignore_index=pad, reduction='none').view(-1).mean()",
+        "(F.nll_loss(p, q, ignore_index=pad, reduction='none').view(-1).sum() / (q != pad).sum().clamp(min=1))",
+    ),
     "a head with one output": ("silent_broadcast", HEADED, "mse_loss(pred,", "mse_loss(pred.squeeze(-1),"),
     "an unsqueezed target": (
         "silent_broadcast", term("a = p.squeeze(-1)\nb = q.unsqueeze(1)\nreturn F.mse_loss(a, b)"), "(a, b)", "(a, b.squeeze(-1))",
@@ -137,6 +146,11 @@ SILENT: dict[str, tuple[str, str]] = {
     "a sum": ("masked_mean", term("return (loss * mask).sum() / mask.sum()", "loss, mask")),
     "a random mask": ("masked_mean", term("mask = torch.rand(3) > 0.5\nreturn (loss * mask).mean()", "loss")),
     "no loss": ("masked_mean", term("return (image * mask).mean()", "image, mask")),
+    "its own mean": ("ignored_items_mean", term("return F.cross_entropy(p, q, ignore_index=-1)")),
+    "nothing ignored": ("ignored_items_mean", term("return F.cross_entropy(p, q, reduction='none').mean()")),
+    "masked first": ("ignored_items_mean", term("l = F.cross_entropy(p, q, ignore_index=-1, reduction='none')\nreturn (l * mask).sum() / mask.sum()")),
+    "a mean by row": ("ignored_items_mean", term("return F.cross_entropy(p, q, ignore_index=-1, reduction='none').mean(1)")),
+    "used twice": ("ignored_items_mean", term("l = F.cross_entropy(p, q, ignore_index=-1, reduction='none')\nreturn l.mean() * l.numel() / mask.sum()")),
     "all pairs": ("silent_broadcast", term("a = p.squeeze(-1)\nb = a.unsqueeze(1)\nreturn ((a - b) ** 2).mean()")),
     "squeezed": ("silent_broadcast", HEADED.replace("mse_loss(pred,", "mse_loss(pred.squeeze(1),")),
     "a column of both": ("silent_broadcast", HEADED.replace("['y']", "[['y']]")),

@@ -51,6 +51,15 @@ CHECKPOINT = HEAD + (
     "def resume(path, net, opt):\n    c = torch.load(path)\n    net.load_state_dict(c['net'])\n    return c['epoch'] + 1\n"
 )
 
+CLIPPED = HEAD + (
+    "def fit(net, loader, opt):\n    for x, y in loader:\n        opt.zero_grad()\n        net(x, y).backward()\n"
+    "        nn.utils.clip_grad_norm_(net.parameters(), 1.0)\n        opt.step()\n"
+)
+MIXED = CLIPPED.replace("net(x, y).backward()", "scaler.scale(net(x, y)).backward()").replace(
+    "opt.step()", "scaler.step(opt)"
+)
+CLIP, STEP = "        nn.utils.clip_grad_norm_(net.parameters(), 1.0)\n", "        opt.step()\n"
+
 
 def ema(line: str) -> str:
     return EMA.replace("{}", line)
@@ -85,6 +94,11 @@ CHANGES: dict[str, tuple[str, str, str]] = {
     "the same weight twice": ("ema_weights", ema("a.mul_(self.decay).add_(p, alpha=self.decay)"), ema("a.mul_(self.decay).add_(p, alpha=1 - self.decay)")),
     "the weight of the old": ("ema_weights", ema("a.lerp_(p, self.decay)"), ema("a.lerp_(p, 1 - self.decay)")),
     "a sum": ("ema_weights", ema("a = self.decay * a + self.decay * p"), ema("a = self.decay * a + (1 - self.decay) * p")),
+    "clipped while scaled": ("clip_before_unscale", MIXED, MIXED.replace(CLIP, "        scaler.unscale_(opt)\n" + CLIP)),
+    "clipped after the step": ("clip_order", CLIPPED.replace(CLIP + STEP, STEP + CLIP), CLIPPED),
+    "clipped before the backward": (
+        "clip_order", CLIPPED.replace(CLIP, "").replace("        net(x", CLIP + "        net(x"), CLIPPED,
+    ),
     "the optimizer": (
         "state_not_restored", CHECKPOINT,
         CHECKPOINT.replace("c['net'])\n", "c['net'])\n    opt.load_state_dict(c[\"optim\"])\n"),
@@ -134,6 +148,13 @@ SILENT: dict[str, tuple[str, str]] = {
     "the weight of the new": ("ema_weights", ema("a.lerp_(p, 1 - self.decay)")),
     "a small step": ("ema_weights", ema("a.lerp_(p, 0.005)")),
     "no average": ("ema_weights", "def scaled(a, b, c):\n    return a.mul_(c).add_(b, alpha=c)\n"),
+    "unscaled": ("clip_before_unscale", MIXED.replace(CLIP, "        scaler.unscale_(opt)\n" + CLIP)),
+    "unscaled by a function": ("clip_before_unscale", MIXED.replace(CLIP, "        ready(scaler, opt)\n" + CLIP) + "\n\ndef ready(s, o):\n    s.unscale_(o)\n"),
+    "no scaler": ("clip_before_unscale", CLIPPED),
+    "clipped in between": ("clip_order", CLIPPED),
+    "a norm that is read": ("clip_order", CLIPPED.replace(CLIP + STEP, STEP + CLIP.replace("nn.", "norm = nn."))),
+    "never cleared": ("clip_order", CLIPPED.replace(CLIP + STEP, STEP + CLIP).replace("        opt.zero_grad()\n", "")),
+    "accumulated": ("clip_order", CLIPPED.replace(CLIP + STEP, "        if full:\n    " + CLIP + "    " + STEP)),
     "restored": ("state_not_restored", CHECKPOINT.replace("c['net'])\n", "c['net'])\n    opt.load_state_dict(c['optim'])\n")),
     "restored elsewhere": ("state_not_restored", CHECKPOINT + "\n\ndef moments(c):\n    return c['optim']\n"),
     "loaded to evaluate": ("state_not_restored", CHECKPOINT.replace("    return c['epoch'] + 1\n", "    return c['net']\n")),

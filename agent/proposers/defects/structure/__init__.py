@@ -5,11 +5,14 @@ from .accumulation_not_divided import AccumulationNotDivided
 from .argparse_bool import ArgparseBool
 from .attention_scale import AttentionScale
 from .clamp_bounds import ClampBounds
+from .clip_before_unscale import ClipBeforeUnscale
+from .clip_order import ClipOrder
 from .ema_weights import EmaWeights
 from .entropy_sign import EntropySign
 from .freeze_without_effect import FreezeWithoutEffect
 from .functional_dropout import FunctionalDropout
 from .graph_cut import GraphCut
+from .ignored_items_mean import IgnoredItemsMean
 from .ignored_parameter import IgnoredParameter
 from .inplace_argument import InplaceArgument
 from .inverted_mask import InvertedMask
@@ -36,37 +39,41 @@ from .unused_layer import UnusedLayer
 from .vae_kl_sign import VaeKlSign
 
 DETECTORS: tuple[Detector, ...] = (
+    UnusedLayer(),
+    LayerOutputLost(),
     ListOfLayers(),
-    FunctionalDropout(),
-    KlDivInput(),
-    KlDivMean(),
+    ResidualMissing(),
+    SilentBroadcast(),
     EntropySign(),
     VaeKlSign(),
     SurrogateDirection(),
     ClampBounds(),
-    FreezeWithoutEffect(),
-    ArgparseBool(),
-    OptionWithoutEffect(),
-    AccumulationNotDivided(),
-    EmaWeights(),
-    GraphCut(),
-    InvertedMask(),
-    MaskAfterSoftmax(),
+    KlDivInput(),
+    KlDivMean(),
     MaskedMean(),
-    MetricNotReset(),
-    OptimizerTooEarly(),
-    SchedulerBeforeOptimizer(),
-    SchedulerPeriod(),
-    UntrainedModel(),
-    UnusedLayer(),
-    LayerOutputLost(),
+    IgnoredItemsMean(),
     ParameterNotForwarded(),
     IgnoredParameter(),
     UnknownKeyword(),
-    AttentionScale(),
-    ResidualMissing(),
-    InplaceArgument(),
-    LabelShift(),
-    SilentBroadcast(),
+    EmaWeights(),
+    MetricNotReset(),
     StateNotRestored(),
+    InplaceArgument(),
+    MaskAfterSoftmax(),
+    InvertedMask(),
+    LabelShift(),
+    AttentionScale(),
+    FunctionalDropout(),
+    AccumulationNotDivided(),
+    ClipBeforeUnscale(),
+    ClipOrder(),
+    SchedulerBeforeOptimizer(),
+    SchedulerPeriod(),
+    GraphCut(),
+    OptimizerTooEarly(),
+    UntrainedModel(),
+    FreezeWithoutEffect(),
+    ArgparseBool(),
+    OptionWithoutEffect(),
 )
+"""The kinds most frequent in studies of real defects first."""
