@@ -94,6 +94,7 @@ SILENT: dict[str, tuple[str, str]] = {
     "scaled under a condition": ("attention_scale", attend("if not self.fused:\n    q = q * self.scale\nreturn F.scaled_dot_product_attention(q, k, v)")),
     "a rotary factor": ("attention_scale", FUSED.replace("self.scale", "self.cos")),
     "a learned temperature": ("attention_scale", FUSED.replace("self.scale", "self.logit_scale")),
+    "a rotation": ("attention_scale", attend("return (q @ k.transpose(-2, -1)) * math.sqrt(2)")),
     "divided by the root": ("attention_scale", ROOT),
     "embeddings times the root": ("attention_scale", attend("return self.embed(q) * math.sqrt(8)")),
 }  # fmt: skip

@@ -38,8 +38,14 @@ class ArgparseBool:
                 kind = keyword_of(call, "type")
                 if called_name(call) != "add_argument" or not isinstance(kind, ast.Name) or kind.id != "bool":
                     continue
-                option = ast.unparse(call.args[0]).strip("'\"") if call.args else "the option"
+                option = _name(call)
                 why = f"argparse calls bool() on the text: `{option} False` is true, because the text is not empty."
                 edit = function.set_keyword(call, "type", _READS_THE_WORD)
                 found = at(self.name, function, call, f"Read {option} as the word it is", why, (edit,))
                 yield replace(found, confidence="high", safe=True)
+
+
+def _name(call: ast.Call) -> str:
+    """The option's long name, else its first."""
+    names = [str(a.value) for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    return next((name for name in names if name.startswith("--")), names[0] if names else "the option")

@@ -128,6 +128,8 @@ def _is_root(node: ast.expr, divides: bool) -> bool:
 
 def _is_scores_times_root(node: ast.BinOp, function: Function) -> bool:
     """`(q @ k.T) * sqrt(d)`."""
+    if not any(called_name(call) in ("softmax", "Softmax") for call in function.calls):
+        return False
     right = node.right
     up = (isinstance(right, ast.Call) and called_name(right) == "sqrt") or (
         isinstance(right, ast.BinOp) and isinstance(right.op, ast.Pow) and number(right.right) == 0.5
