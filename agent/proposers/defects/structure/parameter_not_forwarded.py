@@ -70,7 +70,7 @@ def target(call: ast.Call, function: Function, program: Program) -> Function | N
         if owner is not None:
             return program.method(owner, home, "__init__")
         return next((f for f in home.functions if f.name == name), None)
-    if not isinstance(call.func, ast.Attribute) or ast.unparse(call.func.value) != "self":
+    if not isinstance(call.func, ast.Attribute) or ast.unparse(call.func.value) != "self" or function.owner is None:
         return None
     callees = program.callees(call, function)
     certain = len(callees) == 1 and callees[0].owner is function.owner and program.is_only(callees[0])
