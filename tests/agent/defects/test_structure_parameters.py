@@ -115,6 +115,7 @@ SILENT: dict[str, tuple[str, Program]] = {
     "a decorated class": ("unknown_keyword", "from dataclasses import dataclass\n\n\n@dataclass\nclass C:\n    a: int\n\n    def __init__(self, b):\n        self.a = b\n\n\nC(c=1)\n"),
     "an inherited constructor": ("unknown_keyword", PLAIN + "\n\nclass Wide(Net, Other):\n    pass\n\n\nnet = Wide(64, heads=2)\n"),
     "an attribute of that name": ("unknown_keyword", "class A:\n    def __init__(self, draw):\n        self.draw = draw\n\n    def run(self, seed):\n        def draw():\n            return self.draw(seed=seed)\n\n        return draw()\n"),
+    "a parameter called cls": ("unknown_keyword", "def make(cls, idx):\n    return cls(idx)\n\n\nmake(cls=int, idx=1)\n"),
     "bound twice": ("unknown_keyword", PLAIN + "\n\ntry:\n    from fast import Net\nexcept ImportError:\n    pass\nnet = Net(64, heads=2)\n"),
     "bound anew": ("inplace_argument", SCALE.replace("    x /=", "    x = x.clone()\n    x /=")),
     "not used again": ("inplace_argument", SCALE.replace("a, images.mean()", "a")),

@@ -55,7 +55,7 @@ def takes(call: ast.Call, parameter: str, function: Function, program: Program) 
     callee = target(call, function, program)
     if callee is None or parameter not in defaults(callee) or callee is function:
         return None
-    names = [p for p in callee.parameters if p not in ("self", "cls")]
+    names = callee.parameters[1:] if callee.owner is not None else callee.parameters
     return callee if names.index(parameter) >= len(call.args) else None
 
 

@@ -118,7 +118,7 @@ def _constructs_plainly(owner: ast.ClassDef, name: str, source: Source, program:
 
 
 def _accepted(callee: Function) -> set[str]:
-    names = set(callee.parameters) - {"self", "cls"}
+    names = set(callee.parameters[1:] if callee.owner is not None else callee.parameters)
     if not isinstance(callee.node, ast.Module):
         names -= {a.arg for a in callee.node.args.posonlyargs}
     return names
