@@ -145,6 +145,7 @@ SILENT: dict[str, tuple[str, str]] = {
     "divided by the mask": ("masked_mean", term("return (loss * mask).mean() / mask.mean()", "loss, mask")),
     "a sum": ("masked_mean", term("return (loss * mask).sum() / mask.sum()", "loss, mask")),
     "a random mask": ("masked_mean", term("mask = torch.rand(3) > 0.5\nreturn (loss * mask).mean()", "loss")),
+    "a mask of examples": ("masked_mean", term("mask = torch.full((3,), 2) < q\nreturn (loss * mask).mean()", "loss, q")),
     "no loss": ("masked_mean", term("return (image * mask).mean()", "image, mask")),
     "its own mean": ("ignored_items_mean", term("return F.cross_entropy(p, q, ignore_index=-1)")),
     "nothing ignored": ("ignored_items_mean", term("return F.cross_entropy(p, q, reduction='none').mean()")),

@@ -115,4 +115,4 @@ def _names(node: ast.expr) -> str:
 
 def _is_made_at_random(mask: ast.expr, function: Function) -> bool:
     values = [ast.unparse(v) for _, v in function.assignments(_plain(mask))]
-    return any("rand" in text or "bernoulli" in text or "topk" in text for text in values)
+    return any(any(mark in text for mark in ("rand", "bernoulli", "topk", "full(")) for text in values)
