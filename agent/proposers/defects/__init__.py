@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from ....evals.trial import ProposalRecord, Trial
 from ....targets.errors import OperatorError
@@ -57,13 +58,13 @@ DETECTORS: dict[str, Detector] = {detector.name: detector for detector in (*_ALL
 _EFFECTS: tuple[Effect, ...] = ("score", "cost", "visibility")
 
 
-def find_defects(code: CodeMap) -> tuple[Finding, ...]:
+def find_defects(code: CodeMap, environment: Sequence[Path] = ()) -> tuple[Finding, ...]:
     """What every detector finds: what can change the score first, then in the order of the table, then by place.
 
     A finding whose edits do not apply is kept without them, to be shown and not tried. One that a comment silences with a
-    reason is left out.
+    reason is left out. `environment` holds folders of installed packages, read for the signatures of what the code calls.
     """
-    program = Program.of(code)
+    program = Program.of(code, environment)
     found: list[Finding] = []
     for detector in DETECTORS.values():
         found += sorted(detector.detect(program), key=lambda finding: (finding.file, finding.line))

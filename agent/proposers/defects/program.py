@@ -5,13 +5,15 @@ looks. The edits a finding carries are made by libcst, on the one function they 
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 
 from ...code_map import CodeMap
 from ...imports import Modules
 from ...readable import UnreadableError, parse
 from .searched import searched
+from .signatures import Signatures
 from .source import Function, Source
 
 MAX_DEFINERS = 5
@@ -20,13 +22,17 @@ Value = tuple[ast.expr, Function]
 
 
 class Program:
-    def __init__(self, sources: tuple[Source, ...]) -> None:
+    def __init__(self, sources: tuple[Source, ...], environment: Sequence[Path] = ()) -> None:
         self.sources = sources
+        self.signatures = Signatures(environment)
         self._modules = Modules(source.path for source in sources)
 
     @classmethod
-    def of(cls, code: CodeMap) -> "Program":
-        """The program of the files that are searched, without those that cannot be read."""
+    def of(cls, code: CodeMap, environment: Sequence[Path] = ()) -> "Program":
+        """The program of the files that are searched, without those that cannot be read.
+
+        `environment`: folders of installed packages whose source may be read for signatures; nothing in them is run.
+        """
         found: list[Source] = []
         for path in searched(code):
             try:
@@ -34,7 +40,7 @@ class Program:
             except UnreadableError:
                 continue  # named in code.unread by whoever read the code
             found.append(Source(path, text, tree))
-        return cls(tuple(found))
+        return cls(tuple(found), environment)
 
     @cached_property
     def functions(self) -> tuple[Function, ...]:
@@ -77,6 +83,10 @@ class Program:
             found = [f for f in found if f.owner is function.owner] or [f for f in found if f.owner is not None]
         return found if len(found) <= MAX_DEFINERS else []
 
+    def is_only(self, function: Function) -> bool:
+        """Whether no other function of the program has its name, as an override would."""
+        return len(self._by_name.get(function.name.rpartition(".")[2], ())) == 1
+
     def _is_foreign(self, func: ast.expr, source: Source) -> bool:
         """Whether a call is of something in an imported package that is not of the program: `torch.load(...)`."""
         root = func
@@ -84,9 +94,13 @@ class Program:
             root = root.value
         if root is func or not isinstance(root, ast.Name) or root.id not in source.aliases:
             return False
-        module = source.aliases[root.id].lstrip(".")
+        return not self.is_own(source.aliases[root.id], source)
+
+    def is_own(self, dotted: str, source: Source) -> bool:
+        """Whether an imported name is a module of the program, or something in one."""
+        module = dotted.lstrip(".")
         homes = (module, module.rpartition(".")[0])
-        return not any(home and self._modules.file_of(home, source.path) for home in homes)
+        return any(home and self._modules.file_of(home, source.path) for home in homes)
 
     def _imported(self, found: list[Function], source: Source, name: str) -> list[Function]:
         full = source.aliases.get(name)
@@ -128,6 +142,25 @@ class Program:
             home = self._modules.file_of(module.lstrip("."), source.path) if module else source.path
             found = [one for one in found if one[1].path == home]
         return found[0] if len(found) == 1 else None
+
+    def definition(self, name: str, source: Source, depth: int = 4) -> tuple[str, Source] | None:
+        """Where the one thing that `name` can mean in a file is defined, and its name there.
+
+        None when the file binds the name more than once, or imports it from outside the program.
+        """
+        if depth == 0 or source.bindings[name] != 1:
+            return None
+        full = source.aliases.get(name)
+        if full is None:
+            return name, source
+        module, _, plain = full.rpartition(".")
+        path = self._modules.file_of(_absolute(module, source.path), source.path) if module else None
+        home = self._by_path.get(path or "")
+        return self.definition(plain, home, depth - 1) if home is not None and home is not source else None
+
+    @cached_property
+    def _by_path(self) -> dict[str, Source]:
+        return {source.path: source for source in self.sources}
 
     def bases(self, node: ast.ClassDef, source: Source) -> list[str]:
         """Full names of every base, those of bases in the program included."""
@@ -174,14 +207,14 @@ class Program:
         marks = ("lightning", "pytorch_lightning", "transformers.Trainer", "ignite", "fastai", "accelerate")
         return any(name.startswith(marks) for name in names)
 
-    def method(self, owner: ast.ClassDef, source: Source, name: str) -> Function | None:
-        """A method, looked for in the class and then in its bases."""
-        for function in source.functions:
-            if function.owner is owner and function.name.rpartition(".")[2] == name:
-                return function
+    def method(self, owner: ast.ClassDef, source: Source, name: str, depth: int = 20) -> Function | None:
+        """A method, looked for in the class and then in its bases, which names may make a circle."""
+        own = source.methods.get((owner, name))
+        if own is not None or depth == 0:
+            return own
         for base in owner.bases:
             inner = self.find_class(source.full(base), source) if source.full(base) else None
-            if inner is not None and inner[0] is not owner and (found := self.method(*inner, name)):
+            if inner is not None and inner[0] is not owner and (found := self.method(*inner, name, depth - 1)):
                 return found
         return None
 
@@ -297,6 +330,16 @@ def argument_of(call: ast.Call, function: Function, name: str) -> ast.expr | Non
     if place < len(call.args) and not any(isinstance(a, ast.Starred) for a in call.args[: place + 1]):
         return call.args[place]
     return None
+
+
+def _absolute(module: str, importer: str) -> str:
+    """`..a.b` as said in `x/y/z.py` -> `x.a.b`; an absolute name as it is."""
+    plain = module.lstrip(".")
+    level = len(module) - len(plain)
+    if not level:
+        return module
+    folders = importer.split("/")[:-level]
+    return ".".join([*folders, *([plain] if plain else [])])
 
 
 def keyword_of(call: ast.Call, name: str) -> ast.expr | None:

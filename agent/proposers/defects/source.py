@@ -1,6 +1,7 @@
 """One Python file for the detectors: its tree with parents, its functions and classes, and what its names stand for."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -47,6 +48,11 @@ class Source:
             return ""
         parts.append(self.aliases.get(node.id, node.id))
         return ".".join(reversed(parts))
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The text by lines, comments included."""
+        return self.text.split("\n")
 
     def segment(self, node: ast.AST) -> str:
         """The source of a node as it was written."""
@@ -103,6 +109,30 @@ class Source:
     def functions(self) -> tuple["Function", ...]:
         """The module's own statements first, then every function, outer before inner."""
         return (Function(self, "", self.tree, None), *_functions(self, self.tree, "", None))
+
+    @cached_property
+    def bindings(self) -> Counter[str]:
+        """How often each name is bound anywhere in the file: by an import, a definition, a parameter, an assignment."""
+        found: Counter[str] = Counter()
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                found[node.name] += 1
+            elif isinstance(node, ast.alias):
+                found[node.asname or node.name] += 1
+            elif isinstance(node, ast.arg):
+                found[node.arg] += 1
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                found[node.id] += 1
+        return found
+
+    @cached_property
+    def methods(self) -> dict[tuple[ast.ClassDef, str], "Function"]:
+        """Methods by class and name, the first of a name."""
+        found: dict[tuple[ast.ClassDef, str], Function] = {}
+        for function in self.functions:
+            if function.owner is not None:
+                found.setdefault((function.owner, function.name.rpartition(".")[2]), function)
+        return found
 
     @cached_property
     def classes(self) -> tuple[ast.ClassDef, ...]:
@@ -213,9 +243,12 @@ class Function:
         return self.edit("replace_expression", old=text, new=new, **extra)
 
     def set_keyword(self, call: ast.Call, keyword: str, value: str) -> Edit:
-        """Gives one call a keyword, or another value for it."""
+        """Gives one call a keyword argument, or another value for the one it has."""
         text = ast.unparse(call)
-        same = [n for n in self.everything if isinstance(n, ast.Call) and ast.unparse(n) == text]
+        nodes = (
+            (n for s in self.node.body for n in ast.walk(s)) if isinstance(self.node, ast.Module) else self.everything
+        )
+        same = [n for n in nodes if isinstance(n, ast.Call) and text in (ast.unparse(n), ast.unparse(n.func))]
         same.sort(key=lambda node: (node.lineno, node.col_offset))
         extra = {} if len(same) == 1 else {"nth": str(same.index(call) + 1)}
         return self.edit("set_keyword", call=text, keyword=keyword, value=value, **extra)
