@@ -9,11 +9,46 @@ from ..proposers.defects.training import backwards, is_mini_batch_loop, is_model
 from .facts import Ask, Unsettled
 from .inlining import Inliner, default_of
 
-STUBS = frozenset("scheduler sched logger log writer wandb pbar bar progress tracker recorder callback run".split())
-INPUTS = frozenset("x xs images image imgs img inputs input data features matrix tokens ids src batch samples".split())
-TARGETS = frozenset("y ys labels label targets target tgt truth answers".split())
-LOADERS = frozenset("loader dataloader iterator dl batches".split())
-CRITERIA = frozenset("criterion crit loss objective lossfn".split())
+STUBS = frozenset(
+    [
+        "scheduler",
+        "sched",
+        "logger",
+        "log",
+        "writer",
+        "wandb",
+        "pbar",
+        "bar",
+        "progress",
+        "tracker",
+        "recorder",
+        "callback",
+        "run",
+    ]
+)
+INPUTS = frozenset(
+    [
+        "x",
+        "xs",
+        "images",
+        "image",
+        "imgs",
+        "img",
+        "inputs",
+        "input",
+        "data",
+        "features",
+        "matrix",
+        "tokens",
+        "ids",
+        "src",
+        "batch",
+        "samples",
+    ]
+)
+TARGETS = frozenset(["y", "ys", "labels", "label", "targets", "target", "tgt", "truth", "answers"])
+LOADERS = frozenset(["loader", "dataloader", "iterator", "dl", "batches"])
+CRITERIA = frozenset(["criterion", "crit", "loss", "objective", "lossfn"])
 Loop = ast.For | ast.AsyncFor
 
 
@@ -68,7 +103,9 @@ class _Names:
         added = {n.target.id for n in self._nodes if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)}
         loaded = dict.fromkeys(n.id for n in names if isinstance(n.ctx, ast.Load) or n.id in added)
         source = self._function.source
-        top = {s.name for s in source.tree.body if isinstance(s, ast.FunctionDef | ast.ClassDef)} | source.aliases.keys()
+        top = {
+            s.name for s in source.tree.body if isinstance(s, ast.FunctionDef | ast.ClassDef)
+        } | source.aliases.keys()
         literal = {name for name, values in source.functions[0]._assigned.items()
                    if not any(isinstance(n, ast.Call) for _, v in values for n in ast.walk(v))}  # fmt: skip
         known = top | (literal if self._function.name else set())
@@ -114,7 +151,11 @@ class _Names:
         for loop in self._nodes:
             if isinstance(loop, Loop) and is_mini_batch_loop(loop):
                 iterated, target = loop.iter, loop.target
-                while isinstance(iterated, ast.Call) and iterated.args and isinstance(iterated.func, ast.Name | ast.Attribute):
+                while (
+                    isinstance(iterated, ast.Call)
+                    and iterated.args
+                    and isinstance(iterated.func, ast.Name | ast.Attribute)
+                ):
                     if called_name(iterated) == "enumerate" and isinstance(target, ast.Tuple):
                         target = target.elts[-1]
                     if called_name(iterated) not in ("enumerate", "tqdm", "iter", "track"):
@@ -138,7 +179,10 @@ class _Names:
                 return {"role": "loader", "form": "keys", "keys": [keys[1] if first == keys[0] else keys[0], first]}
             unpacked = any(isinstance(n, ast.Assign) and isinstance(n.value, ast.Name) and n.value.id == target.id
                            and isinstance(n.targets[0], ast.Tuple) for n in self._nodes)  # fmt: skip
-            return {"role": "loader", "form": "pair" if any(isinstance(k, int) for k in taken) or unpacked else "single"}
+            return {
+                "role": "loader",
+                "form": "pair" if any(isinstance(k, int) for k in taken) or unpacked else "single",
+            }
         raise Unsettled("the form of a batch was not read")
 
     def _form_of_parts(self) -> Ask:

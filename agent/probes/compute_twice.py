@@ -22,14 +22,17 @@ def measure(subject: Any, ask: Ask) -> dict[str, Any]:
     torch = subject.torch
     text, model, owner = subject.holder(ask["models"], ask["owner"])
     inputs, kept = subject.inputs(text), subject.inputs(text)
-    reached, given = [], []
+    reached: list[int] = []
+    given: list[tuple[Any, Any]] = []
     owner.register_forward_pre_hook(lambda _m, args: given.extend((a, a.clone()) for a in args if torch.is_tensor(a)))
     owner.register_forward_hook(lambda *_: reached.append(1))
     model.eval()
     with torch.no_grad():
         first = subject.output(model, inputs).clone()
         changed = any(not torch.equal(a.detach(), b.detach()) for a, b in given)
-        changed = changed or any(not torch.equal(a, b) for a, b in zip(inputs, kept) if torch.is_tensor(a))
+        changed = changed or any(
+            not torch.equal(a, b) for a, b in zip(inputs, kept, strict=False) if torch.is_tensor(a)
+        )
         second = subject.output(model, kept)
     return {"same": bool(torch.equal(first, second)), "changed": changed, "reached": bool(reached)}
 
@@ -40,5 +43,7 @@ def decide(facts: Facts, ask: Ask) -> tuple[Settled, str]:
     if flag(facts, "changed"):
         return "confirmed", f"the forward pass changes what {ask['owner']} is given"
     if ask["method"] != "forward" or not flag(facts, "reached"):
-        raise Unsettled(f"forward passes leave everything as it was, but whether {ask['method']} was called does not show")
+        raise Unsettled(
+            f"forward passes leave everything as it was, but whether {ask['method']} was called does not show"
+        )
     return "refuted", "the same input gets the same answer twice, and stays as it was"

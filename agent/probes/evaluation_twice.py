@@ -48,4 +48,7 @@ def decide(facts: Facts, ask: Ask) -> tuple[Settled, str]:
         return "refuted", "the function itself puts the model into evaluation mode"
     if not flag(facts, "matters"):
         return "refuted", "the model answers the same in training mode, bit for bit"
-    return "confirmed", f"the model was in training mode in {training:.0f} of {calls:.0f} calls, and answers otherwise in it"
+    return (
+        "confirmed",
+        f"the model was in training mode in {training:.0f} of {calls:.0f} calls, and answers otherwise in it",
+    )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Union
+from typing import Any, Literal
 
 Settled = Literal["confirmed", "refuted", "unprobed"]
-Facts = Mapping[str, Union[bool, int, float, str]]
+Facts = Mapping[str, bool | int | float | str]
 """What was measured. Hostile: the probed code ran in the process that wrote it."""
 Ask = dict[str, Any]
 """What a measurement is told. JSON values."""

@@ -40,7 +40,10 @@ def decide(facts: Facts, ask: Ask) -> tuple[Settled, str]:
     if not seen:
         raise Unsettled("no second backward pass was reached")
     if left == seen:
-        return "confirmed", f"after a step the old gradients were still there at {left:.0f} of {seen:.0f} backward passes"
+        return (
+            "confirmed",
+            f"after a step the old gradients were still there at {left:.0f} of {seen:.0f} backward passes",
+        )
     if not left:
         return "refuted", f"gradients were cleared before each of {seen:.0f} backward passes after a step"
     raise Unsettled(f"gradients were left over at {left:.0f} of {seen:.0f} backward passes")

@@ -41,18 +41,27 @@ def measure(subject: Any, ask: Ask) -> dict[str, Any]:
     (output * subject.torch.randn_like(output)).sum().backward()
     own = list(part.parameters()) if is_module else [part] if isinstance(part, subject.torch.nn.Parameter) else []
     if not own and not is_module:
-        raise TypeError("%s is no layer and no parameter" % ask["part"])
+        raise TypeError("{} is no layer and no parameter".format(ask["part"]))
     reached = [p for p in own if p.grad is not None and bool((p.grad != 0).any())]
     others = [p for p in model.parameters() if p.grad is not None and bool((p.grad != 0).any())]
     frozen = any(not p.requires_grad for p in own)
-    return {"calls": len(calls), "parameters": len(own), "reached": len(reached), "others": len(others), "frozen": frozen}
+    return {
+        "calls": len(calls),
+        "parameters": len(own),
+        "reached": len(reached),
+        "others": len(others),
+        "frozen": frozen,
+    }
 
 
 def decide(facts: Facts, ask: Ask) -> tuple[Settled, str]:
     own, reached, calls = (number(facts, name) for name in ("parameters", "reached", "calls"))
     part = ask["part"]
     if reached:
-        return "refuted", f"{part} is used: {reached:.0f} of its {own:.0f} parameters have a gradient after one backward pass"
+        return (
+            "refuted",
+            f"{part} is used: {reached:.0f} of its {own:.0f} parameters have a gradient after one backward pass",
+        )
     if flag(facts, "frozen"):
         raise Unsettled(f"{part} is frozen, so no gradient tells whether it is used")
     if not own:

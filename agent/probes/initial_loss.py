@@ -20,7 +20,7 @@ ENDINGS = ("log_softmax", "softmax", "sigmoid")
 
 
 def ask(finding: Finding, reader: Reader) -> Ask:
-    places = [(e.file, e.line) for e in (*finding.evidence, finding)]
+    places = reader.places(finding)
     kind = reader.loss_kind(places)
     claimed = next((word for word in ENDINGS if word in finding.title), "")
     return {"code": reader.training_at(places), "kind": kind, "claimed": claimed}

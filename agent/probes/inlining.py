@@ -16,7 +16,24 @@ DEEPEST = 12
 MOST_NODES = 2000
 ASSUMED_SIZE = 16
 """A size that only the data tells, such as the number of items or words, is taken to be this."""
-SIZE_WORDS = frozenset("n num size dim dims classes vocab features items users channels width length count".split())
+SIZE_WORDS = frozenset(
+    [
+        "n",
+        "num",
+        "size",
+        "dim",
+        "dims",
+        "classes",
+        "vocab",
+        "features",
+        "items",
+        "users",
+        "channels",
+        "width",
+        "length",
+        "count",
+    ]
+)
 COUNTING = frozenset({"len", "size", "nunique", "item", "max", "int", "get_vocab_size"})
 
 
@@ -38,8 +55,7 @@ class Inliner:
     def expression(self, node: ast.expr, function: Function, depth: int = DEEPEST) -> ast.expr:
         if depth == 0:
             raise Unsettled("names lead to names for too long")
-        made = _Inline(self, function, depth, _bound_inside(node)).visit(copy.deepcopy(node))
-        assert isinstance(made, ast.expr)
+        made: ast.expr = _Inline(self, function, depth, _bound_inside(node)).visit(copy.deepcopy(node))
         return made
 
     def argument(self, node: ast.expr, name: str, function: Function, depth: int) -> ast.expr:

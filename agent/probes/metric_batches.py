@@ -43,10 +43,10 @@ def measure(subject: Any, ask: Ask) -> dict[str, Any]:
             if not found:
                 raise ValueError("the function returns no number")
             values.append(found)
-    gaps = [max(column) - min(column) for column in zip(*values)]
-    scales = [max(abs(v) for v in column) for column in zip(*values)]
-    orders = [abs(a - b) for a, b in zip(values[0], values[len(SIZES)])]
-    return {"gap": max(g / max(s, 1e-12) for g, s in zip(gaps, scales)), "order": max(orders), "numbers": len(gaps),
+    gaps = [max(column) - min(column) for column in zip(*values, strict=False)]
+    scales = [max(abs(v) for v in column) for column in zip(*values, strict=False)]
+    orders = [abs(a - b) for a, b in zip(values[0], values[len(SIZES)], strict=False)]
+    return {"gap": max(g / max(s, 1e-12) for g, s in zip(gaps, scales, strict=False)), "order": max(orders), "numbers": len(gaps),
             "idle": all(s == 0 for s in scales)}  # fmt: skip
 
 
@@ -55,7 +55,10 @@ def decide(facts: Facts, ask: Ask) -> tuple[Settled, str]:
     if facts.get("idle") is not False:
         raise Unsettled("the metric was 0 each time")
     if gap > TOLERANCE:
-        return "confirmed", f"the metric differs by {gap:.2g} of its value over batch sizes and orders of the same examples"
+        return (
+            "confirmed",
+            f"the metric differs by {gap:.2g} of its value over batch sizes and orders of the same examples",
+        )
     return "refuted", f"the metric is the same for batches of {', '.join(map(str, SIZES))} in both orders"
 
 

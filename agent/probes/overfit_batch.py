@@ -21,7 +21,7 @@ STEPS = 60
 
 def ask(finding: Finding, reader: Reader) -> Ask:
     reader.class_of(finding)
-    kind = reader.loss_kind([(e.file, e.line) for e in (*finding.evidence, finding)])
+    kind = reader.loss_kind(reader.places(finding))
     if kind != "cross_entropy":
         raise Unsettled("a loss with no known floor")
     return {"kind": kind}

@@ -45,7 +45,10 @@ def measure(subject: Any, ask: Ask) -> dict[str, Any]:
 def decide(facts: Facts, ask: Ask) -> tuple[Settled, str]:
     gap = number(facts, "gap")
     if gap > TOLERANCE:
-        return "confirmed", f"with other tokens where the mask hides them, the answers elsewhere change by up to {gap:.2g}"
+        return (
+            "confirmed",
+            f"with other tokens where the mask hides them, the answers elsewhere change by up to {gap:.2g}",
+        )
     if flag(facts, "nan"):
         return "confirmed", "with a mask some answers are NaN"
     return "refuted", "tokens that the mask hides do not change the other answers"

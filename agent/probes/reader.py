@@ -88,7 +88,10 @@ class Reader:
     def _built(self, node: ast.ClassDef, source: Source) -> Iterator[tuple[ast.Call, Function]]:
         for function in self.program.functions:
             for call in function.calls:
-                if called_name(call) == node.name and self.program.find_class(node.name, function.source) == (node, source):
+                if called_name(call) == node.name and self.program.find_class(node.name, function.source) == (
+                    node,
+                    source,
+                ):
                     yield call, function
 
     # findings
@@ -127,12 +130,18 @@ class Reader:
             raise Unsettled(self.recipe["why"] or f"{model[0].name} is built nowhere that was read")
         return list(dict.fromkeys(found))
 
+    def places(self, finding: Finding) -> tuple[Place, ...]:
+        """Every line a finding speaks of."""
+        return (*((e.file, e.line) for e in finding.evidence), (finding.file, finding.line))
+
     def part_of(self, finding: Finding) -> str:
         """The attribute a finding is about: assigned on its line, else the one its title names. Raises: Unsettled."""
         owner, _ = self.class_of(finding)
         made: dict[str, int] = {}
         for node in ast.walk(owner):
-            for target in node.targets if isinstance(node, ast.Assign) else []:
+            if not isinstance(node, ast.Assign):
+                continue
+            for target in node.targets:
                 if isinstance(target, ast.Attribute) and ast.unparse(target.value) == "self":
                     made.setdefault(target.attr, node.lineno)
         here = [name for name, line in made.items() if line == finding.line]

@@ -30,12 +30,12 @@ def measure(subject: Any, ask: Ask) -> dict[str, Any]:
     if not _same(first, again, subject.torch):
         raise ValueError("the same model with the same seed answers differently")
     tried, same, error = 0, True, ""
-    for number in range(3):
-        swap = subject.swap(type(owner), ask["method"], ask["name"], number)
+    for tries in range(3):
+        swap = subject.swap(type(owner), ask["method"], ask["name"], tries)
         try:
             other = _answers(subject, text, swap)
-        except Exception as failed:
-            error = "%s: %s" % (type(failed).__name__, failed)
+        except Exception as failed:  # noqa: BLE001 - inside the sandbox: the model may refuse the value in any way
+            error = f"{type(failed).__name__}: {failed}"
             continue
         tried += swap.made
         same = same and _same(first, other, subject.torch)
@@ -65,5 +65,5 @@ def _answers(subject: Any, text: str, swap: Any) -> list[Any]:
 
 
 def _same(one: list[Any], other: list[Any], torch: Any) -> bool:
-    pairs = list(zip(one[1:], other[1:]))
+    pairs = list(zip(one[1:], other[1:], strict=False))
     return one[0] == other[0] and all(a.shape == b.shape and torch.equal(a, b) for a, b in pairs)

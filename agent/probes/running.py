@@ -42,6 +42,8 @@ class Bench:
     """A plain tree of the commit that was read. It is only looked at."""
     scratch: Path
     env: Mapping[str, str] = field(default_factory=dict)
+    preload: tuple[str, ...] = ()
+    """As in `RunRequest`: what the training imports, so that a server that has it already can serve."""
     stopped: Callable[[], bool] = lambda: False
     wall_seconds: float = MOST_SECONDS
 
@@ -126,6 +128,7 @@ def _run(wanted: list[Task], reader: Reader, bench: Bench, seconds: float) -> tu
             limits=replace(LIMITS, wall_seconds=seconds),
             mounts={"probes": FOLDER, "plan": given},
             env=bench.env,
+            preload=bench.preload,
         )
         result = bench.runner.run(request)
         return result, _Said.read(out, nonce)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def ask(finding: Finding, reader: Reader) -> Ask:
-    return {"code": reader.training_at([(e.file, e.line) for e in (finding, *finding.evidence)])}
+    return {"code": reader.training_at(reader.places(finding))}
 
 
 def measure(subject: Any, ask: Ask) -> dict[str, Any]:

@@ -29,16 +29,18 @@ def inputs_of(model: Any, torch: Any, shapes: list[Any], count: int) -> tuple[An
             raise
         except Exception as error:
             last = " ".join(str(error).split())[:120]
-    raise NoBatch("no batch was found that %s takes: %s" % (type(model).__name__, last or "no layer tells its shape"))
+    raise NoBatch(
+        "no batch was found that {} takes: {}".format(type(model).__name__, last or "no layer tells its shape")
+    )
 
 
 def _needed(model: Any) -> list[Any]:
     """Names of the parameters of `forward` that have no default; the first is the input."""
-    found = []
+    found: list[str] = []
     for parameter in inspect.signature(model.forward).parameters.values():
-        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-            if parameter.default is parameter.empty or not found:
-                found.append(parameter.name)
+        named = parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        if named and (parameter.default is parameter.empty or not found):
+            found.append(parameter.name)
     return found
 
 
@@ -49,44 +51,53 @@ def _beside(name: str, first: Any, torch: Any) -> Any:
         return torch.full((len(first),), first.shape[1], dtype=torch.long)
     if name in ("tgt", "trg", "target", "targets", "y", "x2", "b", "other", "context", "key", "value", "k", "v"):
         return torch.roll(first, 1, 0)
-    raise NoBatch("what to give forward for %s is not known" % name)
+    raise NoBatch(f"what to give forward for {name} is not known")
 
 
-def _candidates(model: Any, torch: Any, shapes: list[Any], count: int) -> Any:
-    """Inputs to try: by shapes the code spells out, then by the first layer that has a size."""
-    nn = torch.nn
+def _candidates(model: Any, torch: Any, shapes: list[list[int]], count: int) -> Any:
+    """Inputs to try: by the first layers that have a size, then by shapes the code spells out."""
     torch.manual_seed(7)
     layers = [layer for layer in model.modules() if not list(layer.children())]
     for layer in layers[:30]:
-        if isinstance(layer, (nn.Embedding, nn.EmbeddingBag)):
-            for length in (LENGTH, 8, 4):
-                yield torch.randint(0, layer.num_embeddings, (count, length))
-            yield torch.randint(0, layer.num_embeddings, (count,))
-        elif isinstance(layer, nn.Conv2d):
-            for sides in _sides(shapes):
-                yield torch.randn(count, layer.in_channels, *sides)
-        elif isinstance(layer, nn.Conv1d):
-            for length in (LENGTH, 32, 64, 128):
-                yield torch.randn(count, layer.in_channels, length)
-        elif isinstance(layer, (nn.LSTM, nn.GRU, nn.RNN)):
-            yield torch.randn(count, LENGTH, layer.input_size)
-        elif isinstance(layer, nn.Linear):
-            yield torch.randn(count, layer.in_features)
-            yield torch.randn(count, LENGTH, layer.in_features)
-            for sides in _sides(shapes):
-                channels, left = divmod(layer.in_features, sides[0] * sides[1])
-                if channels and not left:
-                    yield torch.randn(count, channels, *sides)
-        elif isinstance(layer, (nn.LayerNorm, nn.BatchNorm1d)):
-            size = layer.normalized_shape[-1] if isinstance(layer, nn.LayerNorm) else layer.num_features
-            yield torch.randn(count, size)
-            yield torch.randn(count, LENGTH, size)
-        elif isinstance(layer, nn.MultiheadAttention):
-            yield torch.randn(count, LENGTH, layer.embed_dim)
+        if isinstance(layer, torch.nn.Embedding | torch.nn.EmbeddingBag):
+            for length in ((LENGTH,), (8,), (4,), ()):
+                yield torch.randint(0, layer.num_embeddings, (count, *length))
+            continue
+        for shape in _shapes_of(layer, torch.nn, shapes):
+            yield torch.randn(count, *shape)
     for parameter in model.parameters(recurse=False):
         yield torch.randn(count, *parameter.shape[-1:])
-    for shape in shapes:
-        yield torch.randn(count, *shape)
+    for one in shapes:
+        yield torch.randn(count, *one)
+
+
+def _shapes_of(layer: Any, nn: Any, shapes: list[list[int]]) -> list[tuple[int, ...]]:
+    """Shapes of one example that a layer may take."""
+    if isinstance(layer, nn.Conv2d):
+        return [(layer.in_channels, *sides) for sides in _sides(shapes)]
+    if isinstance(layer, nn.Conv1d):
+        return [(layer.in_channels, length) for length in (LENGTH, 32, 64, 128)]
+    if isinstance(layer, nn.LSTM | nn.GRU | nn.RNN):
+        return [(LENGTH, layer.input_size)]
+    size = _width(layer, nn)
+    if not size:
+        return []
+    # A picture that is made flat first.
+    flat = [(size // (h * w), h, w) for h, w in _sides(shapes) if size % (h * w) == 0]
+    return [(size,), (LENGTH, size), *flat]
+
+
+def _width(layer: Any, nn: Any) -> int:
+    if isinstance(layer, nn.LayerNorm):
+        return int(layer.normalized_shape[-1])
+    for kind, name in (
+        (nn.Linear, "in_features"),
+        (nn.BatchNorm1d, "num_features"),
+        (nn.MultiheadAttention, "embed_dim"),
+    ):
+        if isinstance(layer, kind):
+            return int(getattr(layer, name))
+    return 0
 
 
 def _sides(shapes: list[Any]) -> list[Any]:

@@ -90,7 +90,7 @@ def _loader(what: dict[str, Any], examples: tuple[Any, ...], torch: Any) -> Any:
     inputs, targets, batch_size = examples
     if what["form"] == "keys":
         first, second = what["keys"]
-        rows = [{first: x, second: y} for x, y in zip(inputs, targets)]
+        rows = [{first: x, second: y} for x, y in zip(inputs, targets, strict=False)]
         return torch.utils.data.DataLoader(rows, batch_size=batch_size)
     tensors = (inputs,) if what["form"] == "single" else (inputs, targets)
     return torch.utils.data.DataLoader(torch.utils.data.TensorDataset(*tensors), batch_size=batch_size)

@@ -64,9 +64,9 @@ def _facts(task: dict[str, Any], seconds: float, subject: Any) -> dict[str, Any]
         probe = importlib.import_module("branchlab_probes." + task["probe"])
         return _plain(probe.measure(subject, task["ask"]))
     except OutOfTime:
-        return {"error": "it took more than %g seconds" % seconds}
+        return {"error": f"it took more than {seconds:g} seconds"}
     except SystemExit as error:
-        return {"error": "the code ended the process: exit %s" % (error,)}
+        return {"error": f"the code ended the process: exit {error}"}
     except BaseException as error:
         return {"error": _words(error)}
     finally:
@@ -79,14 +79,14 @@ def _alarm(_number: int, _frame: Any) -> None:
 
 def _words(error: BaseException) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1:]
-    where = " (%s:%s)" % (os.path.basename(last[0].filename), last[0].lineno) if last else ""
+    where = f" ({os.path.basename(last[0].filename)}:{last[0].lineno})" if last else ""
     text = " ".join(str(error).split())[: MOST_TEXT - 60]
-    return "%s: %s%s" % (type(error).__name__, text, where)
+    return f"{type(error).__name__}: {text}{where}"
 
 
 def _plain(facts: dict[str, Any]) -> dict[str, Any]:
     """Facts as JSON values: what is not finite is left out, for no number stands for it."""
-    plain = {}
+    plain: dict[str, Any] = {}
     for key, value in facts.items():
         if isinstance(value, str):
             plain[key] = value[:MOST_TEXT]

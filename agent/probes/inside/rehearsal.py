@@ -20,16 +20,16 @@ class Tape:
     def __init__(self, torch: Any) -> None:
         self.torch = torch
         self.recording = False
-        self.events = []
-        self.left_over = []
+        self.events: list[str] = []
+        self.left_over: list[bool] = []
         """Before each backward that follows a step: whether a gradient was there already."""
         self.steps_without = 0
         """Steps that found no gradient, or only zeros."""
         self.steps = 0
-        self.losses = {}
+        self.losses: dict[str, dict[str, int]] = {}
         """Kind of loss to what its inputs were like."""
         self.error = ""
-        self._model = None
+        self._model: Any = None
         _patch(self)
 
     @contextlib.contextmanager
@@ -41,7 +41,7 @@ class Tape:
         finally:
             self.recording = False
 
-    def copy(self) -> Any:
+    def copy(self) -> dict[str, Any]:
         return {"events": list(self.events), "left_over": list(self.left_over), "steps": self.steps,
                 "steps_without": self.steps_without, "losses": dict(self.losses), "error": self.error}  # fmt: skip
 
@@ -86,8 +86,9 @@ def rehearse(subject: Any, code: dict[str, Any]) -> dict[str, Any]:
         except Enough:
             pass
         except Exception as error:
-            tape.error = "%s: %s" % (type(error).__name__, " ".join(str(error).split())[:160])
-    return tape.copy()
+            tape.error = "{}: {}".format(type(error).__name__, " ".join(str(error).split())[:160])
+    found: dict[str, Any] = tape.copy()
+    return found
 
 
 def trained(subject: Any, code: dict[str, Any], other_labels: bool) -> dict[str, Any]:
@@ -95,11 +96,8 @@ def trained(subject: Any, code: dict[str, Any], other_labels: bool) -> dict[str,
     model, (inputs, targets) = _made(subject)
     if other_labels:
         targets = subject.wrong(targets, model(*subject.inputs()))
-    with subject.tape.on(model):
-        try:
-            subject.call(code, model, (inputs, targets), ROWS)
-        except Enough:
-            pass
+    with subject.tape.on(model), contextlib.suppress(Enough):
+        subject.call(code, model, (inputs, targets), ROWS)
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 

@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 import types
-from typing import Any, Optional
+from typing import Any
 
 from . import batches, rehearsal
 from .bound import called
@@ -24,14 +24,14 @@ class Subject:
         try:
             self.torch = importlib.import_module("torch")
         except ImportError as error:
-            raise CannotTell("the target's environment has no torch (%s)" % error) from None
+            raise CannotTell(f"the target's environment has no torch ({error})") from None
         self.recipe = recipe
         self.work = work
         self.tape = rehearsal.Tape(self.torch)
         self.torch.set_num_threads(1)
-        self._spaces = {}
-        self._inputs = {}
-        self._rehearsed = {}
+        self._spaces: dict[str, dict[str, Any]] = {}
+        self._inputs: dict[tuple[str, int], tuple[Any, ...]] = {}
+        self._rehearsed: dict[str, dict[str, Any]] = {}
 
     # names of the target's files
 
@@ -70,7 +70,7 @@ class Subject:
         if isinstance(model, tuple):
             model = model[0]
         if not isinstance(model, self.torch.nn.Module):
-            raise CannotTell("%s is no torch module" % type(model).__name__)
+            raise CannotTell(f"{type(model).__name__} is no torch module")
         return model.to("cpu").float()
 
     def inputs(self, text: str = "", count: int = 4) -> tuple[Any, ...]:
@@ -98,12 +98,12 @@ class Subject:
 
     def holder(self, texts: list[str], owner: str) -> tuple[str, Any, Any]:
         """Of the expressions the first whose model has a part of that class: the expression, the model, the part."""
-        error = CannotTell("%s is in no model that was built" % owner)
+        error = CannotTell(f"{owner} is in no model that was built")
         for text in texts:
             try:
                 model = self.fresh(text)
             except Exception as failed:
-                error = CannotTell("%s: %s" % (type(failed).__name__, failed))
+                error = CannotTell(f"{type(failed).__name__}: {failed}")
                 continue
             for module in model.modules():
                 if any(base.__name__ == owner for base in type(module).__mro__):
@@ -126,7 +126,7 @@ class Subject:
     def swap(self, owner: type, method: str, name: str, number: int) -> Swap:
         return Swap(owner, method, name, number)
 
-    def swapped(self, swap: Optional[Swap]) -> Any:
+    def swapped(self, swap: Swap | None) -> Any:
         return swapped(swap, self.torch)
 
     def mask_name(self, model: Any) -> str:

@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import inspect
-from typing import Any, Optional
+from typing import Any
 
 from .batches import MASKS, NoBatch
 
@@ -28,11 +28,11 @@ class Swap:
             return ~value
         if torch.is_tensor(value) and value.is_floating_point():
             return value + torch.randn(value.shape, generator=torch.Generator().manual_seed(self.number))
-        raise NoBatch("no other value is known for a %s" % type(value).__name__)
+        raise NoBatch(f"no other value is known for a {type(value).__name__}")
 
 
 @contextlib.contextmanager
-def swapped(swap: Optional[Swap], torch: Any) -> Any:
+def swapped(swap: Swap | None, torch: Any) -> Any:
     """Within it every call of the method is given the other value. Nothing happens without a swap."""
     if swap is None:
         yield
@@ -65,7 +65,7 @@ def mask_name(model: Any) -> str:
     for name in inspect.signature(model.forward).parameters:
         if name in MASKS:
             return name
-    raise NoBatch("forward of %s takes no mask" % type(model).__name__)
+    raise NoBatch(f"forward of {type(model).__name__} takes no mask")
 
 
 def masked(model: Any, inputs: tuple[Any, ...], name: str, mask: Any) -> Any:
