@@ -44,5 +44,17 @@ SETTLES: dict[str, tuple[str, ...]] = {
     "evaluation_mode": ("evaluation_twice",),
     "last_batch_as_epoch": ("metric_batches",),
     "overwritten_total": ("metric_batches",),
+    "count_over_batches": ("metric_batches",),
+    "metric_not_reset": ("metric_batches",),
+    "argmax_over_batch": ("metric_batches",),
+    "unused_layer": ("gradients",),
+    "layer_output_lost": ("gradients",),
+    "ignored_parameter": ("response",),
+    "parameter_not_forwarded": ("response",),
+    "list_of_layers": ("save_load",),
+    "functional_dropout": ("compute_twice",),
+    "mask_after_softmax": ("padded_tokens", "future_tokens"),
+    "inverted_mask": ("future_tokens",),
+    "graph_cut": ("gradient_growth", "shuffled_labels"),
 }
 """Detector to the probes that can settle its findings, asked in this order. A detector that is not here is `unprobed`."""

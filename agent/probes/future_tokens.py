@@ -3,9 +3,10 @@ must stay, and no answer may be NaN."""
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING, Any
 
-from .facts import flag, number
+from .facts import Unsettled, flag, number
 
 if TYPE_CHECKING:
     from ..proposers.defects.base import Finding
@@ -17,7 +18,12 @@ TOLERANCE = 1e-5
 
 def ask(finding: Finding, reader: Reader) -> Ask:
     model = reader.class_of(finding)
-    return {"owner": model[0].name, "models": reader.expressions(model)}
+    return {"owner": model[0].name, "models": reader.expressions(model), "masks": takes_mask(model[0])}
+
+
+def takes_mask(model: ast.ClassDef) -> bool:
+    """Whether a method of the class is handed a mask, whose polarity then is its caller's."""
+    return any(isinstance(node, ast.arg) and "mask" in node.arg for node in ast.walk(model))
 
 
 def measure(subject: Any, ask: Ask) -> dict[str, Any]:
@@ -48,4 +54,6 @@ def decide(facts: Facts, ask: Ask) -> tuple[Settled, str]:
         return "confirmed", f"with other tokens in the second half the first half's answers change by up to {early:.2g}"
     if late <= TOLERANCE:
         return "confirmed", "no answer depends on the tokens at all"
+    if ask["masks"]:
+        raise Unsettled("the first half's answers stay, but another mask may be meant")
     return "refuted", "with other tokens in the second half the first half's answers stay"

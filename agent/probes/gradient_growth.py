@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .reader import Reader
 
 EARLY = "step_before_backward"
+CUT = "graph_cut"
 
 
 def ask(finding: Finding, reader: Reader) -> Ask:
@@ -25,6 +26,8 @@ def ask(finding: Finding, reader: Reader) -> Ask:
 def measure(subject: Any, ask: Ask) -> dict[str, Any]:
     tape = subject.rehearse(ask["code"])
     left = tape["left_over"]
+    if "does not require grad" in tape["error"] and not tape["steps"]:
+        return {"seen": 0, "left": 0, "steps": 1, "without": 1, "first": "backward"}
     if not tape["steps"]:
         raise ValueError(tape["error"] or "the loop made no step")
     return {"seen": len(left), "left": sum(left), "steps": tape["steps"], "without": tape["steps_without"],
@@ -37,6 +40,10 @@ def decide(facts: Facts, ask: Ask) -> tuple[Settled, str]:
         if without or facts.get("first") == "step":
             return "confirmed", f"{without:.0f} of {steps:.0f} steps found no gradient"
         return "refuted", f"each of {steps:.0f} steps found the gradients of a backward pass before it"
+    if ask["detector"] == CUT:
+        if without == steps:
+            return "confirmed", f"none of {steps:.0f} steps found a gradient"
+        raise Unsettled("gradients reach the model, whether from the term in question does not show")
     if not seen:
         raise Unsettled("no second backward pass was reached")
     if left == seen:

@@ -61,12 +61,16 @@ class Inliner:
     def argument(self, node: ast.expr, name: str, function: Function, depth: int) -> ast.expr:
         """An argument of a constructor; one that counts the data is taken to be ASSUMED_SIZE."""
         try:
-            return self.expression(node, function, depth)
+            made = self.expression(node, function, depth)
+            if not (_counts(node) and _loads(made)):
+                return made
         except Unsettled:
-            if not _is_size(node, name):
+            if not (_counts(node) or frozenset(name.lower().split("_")) & SIZE_WORDS):
                 raise
-            self.assumed.append(f"{name or ast.unparse(node)[:40]} is taken to be {ASSUMED_SIZE}")
-            return ast.Constant(ASSUMED_SIZE)
+        if isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.Dict):
+            raise Unsettled(f"{name or ast.unparse(node)[:40]} was not read")
+        self.assumed.append(f"{name or ast.unparse(node)[:40]} is taken to be {ASSUMED_SIZE}")
+        return ast.Constant(ASSUMED_SIZE)
 
     def name(self, node: ast.Name, function: Function, depth: int) -> ast.expr:
         value = function.last_value(node.id, getattr(node, "lineno", 0)) or next(
@@ -171,14 +175,17 @@ def _bound_inside(node: ast.expr) -> frozenset[str]:
     return frozenset(found)
 
 
-def _is_size(node: ast.expr, name: str) -> bool:
-    """Whether an argument is a count of something in the data, by what computes it or what it is called."""
-    if isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.Dict):
-        return False
+def _counts(node: ast.expr) -> bool:
+    """Whether an expression counts something: a length, a shape."""
     for inner in ast.walk(node):
         if isinstance(inner, ast.Call) and called_name(inner) in COUNTING:
             return True
         if isinstance(inner, ast.Attribute) and inner.attr == "shape":
             return True
-    parts = frozenset(name.lower().split("_"))
-    return bool(parts & SIZE_WORDS)
+    return False
+
+
+def _loads(made: ast.expr) -> bool:
+    """Whether evaluating it would call code of the target or of a package: data is not to be read."""
+    calls = [node.func for node in ast.walk(made) if isinstance(node, ast.Call)]
+    return any(not (isinstance(f, ast.Name) and (f.id == "_of" or hasattr(builtins, f.id))) for f in calls)

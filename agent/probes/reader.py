@@ -144,12 +144,21 @@ class Reader:
             for target in node.targets:
                 if isinstance(target, ast.Attribute) and ast.unparse(target.value) == "self":
                     made.setdefault(target.attr, node.lineno)
-        here = [name for name, line in made.items() if line == finding.line]
+        here = [name for name, line in made.items() if line == finding.line] or self._called_once(finding, made)
         named = [name for name in made if name in identifiers(finding.title)]
         found = [name for name in here if name in named] or here or named
         if len(found) != 1:
             raise Unsettled("which part of the model it means was not read")
         return found[0]
+
+    def _called_once(self, finding: Finding, made: dict[str, int]) -> list[str]:
+        """The outermost part that the finding's line calls, when nothing else in its class does."""
+        owner, _ = self.class_of(finding)
+        calls = [n for n in ast.walk(owner) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+        ours = [(n.func.attr, n.lineno, n.col_offset) for n in calls if isinstance(n.func, ast.Attribute)
+                and ast.unparse(n.func.value) == "self" and n.func.attr in made]  # fmt: skip
+        here = sorted((column, name) for name, line, column in ours if line == finding.line)
+        return [here[0][1]] if here and sum(name == here[0][1] for name, _, _ in ours) == 1 else []
 
     def parameter_of(self, finding: Finding) -> tuple[str, str]:
         """The method and its one parameter that a finding's title names. Raises: Unsettled."""

@@ -19,6 +19,11 @@ from .facts import Ask, Facts, Settled, Unsettled
 from .reader import Reader
 
 FOLDER = Path(__file__).parent
+BOOT = (
+    "import sys; path = sys.argv[1] + '/inside/driver.py'; "
+    "exec(compile(open(path).read(), path, 'exec'), dict(__name__='__main__'))"
+)
+"""A file outside the tree would start cold."""
 TASK_SECONDS = 20.0
 """Of one probe, by its own clock."""
 START_SECONDS = 40.0
@@ -121,7 +126,7 @@ def _run(wanted: list[Task], reader: Reader, bench: Bench, seconds: float) -> tu
         body = {"nonce": nonce, "seconds": TASK_SECONDS, "recipe": reader.recipe, "tasks": tasks}
         (given / "plan.json").write_text(json.dumps(body), encoding="utf-8")
         request = RunRequest(
-            argv=("python", "-I", "{probes}/inside/driver.py", "{probes}", "{plan}/plan.json", "{out}"),
+            argv=("python", "-c", BOOT, "{probes}", "{plan}/plan.json", "{out}"),
             interpreter=bench.interpreter,
             work=bench.tree,
             out=out,

@@ -25,12 +25,15 @@ def measure(subject: Any, ask: Ask) -> dict[str, Any]:
     torch = subject.torch
     text, model, _ = subject.holder(ask["models"], ask["owner"])
     inputs = subject.inputs(text)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
     model.train()
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(parameters, lr=0.05) if parameters else None
     for _ in range(3):
-        optimizer.zero_grad()
-        subject.output(model, inputs).square().mean().backward()
-        optimizer.step()
+        loss = subject.output(model, inputs).square().mean()
+        if optimizer is not None:
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
     other = subject.fresh(text, seed=99)
     other.load_state_dict(model.state_dict())
     with torch.no_grad():

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .facts import flag
+from .facts import Unsettled, flag
 
 if TYPE_CHECKING:
     from ..proposers.defects.base import Finding
@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from .reader import Reader
 
 
+CUT = "graph_cut"
+
+
 def ask(finding: Finding, reader: Reader) -> Ask:
-    return {"code": reader.training_at(reader.places(finding))}
+    return {"detector": finding.detector, "code": reader.training_at(reader.places(finding))}
 
 
 def measure(subject: Any, ask: Ask) -> dict[str, Any]:
@@ -29,4 +32,6 @@ def decide(facts: Facts, ask: Ask) -> tuple[Settled, str]:
         return "confirmed", "the training loop changes no weight"
     if flag(facts, "same"):
         return "confirmed", "with other labels the loop ends in the same weights, bit for bit"
+    if ask["detector"] == CUT:
+        raise Unsettled("labels reach the weights, whether by the term in question does not show")
     return "refuted", "with other labels the loop ends in other weights"

@@ -1,4 +1,4 @@
-"""Runs inside the sandbox: python -I /probe/inside/driver.py /probe PLAN OUT
+"""Runs inside the sandbox, by `running.BOOT`: FOLDER PLAN OUT, where FOLDER is the package around this one.
 
 PLAN is a JSON file: `nonce`, `seconds` a task may take, `recipe` (how to build the model), `tasks` (`id`, `probe`, `ask`).
 Each task appends one JSON line to OUT/results.jsonl: `nonce`, `id`, `seconds`, `facts`. Its first line is written before
