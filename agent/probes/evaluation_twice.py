@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def ask(finding: Finding, reader: Reader) -> Ask:
     if "Evaluate with" not in finding.title:
         raise Unsettled("only evaluation itself is looked at, not the training that follows it")
-    return {"code": reader.function_code(finding), "mode": "eval()" in finding.title}
+    return {"code": reader.function_code(finding), "mode": "eval()" in finding.title,
+            "grad": "no_grad" in finding.title}  # fmt: skip
 
 
 def measure(subject: Any, ask: Ask) -> dict[str, Any]:
@@ -44,6 +45,8 @@ def decide(facts: Facts, ask: Ask) -> tuple[Settled, str]:
         raise Unsettled("the model was not called")
     if not ask["mode"]:
         return ("confirmed", "gradients are recorded") if grad else ("refuted", "no gradients are recorded")
+    if ask["grad"] and grad and not (training and flag(facts, "matters")):
+        raise Unsettled("the mode is right or does not matter, but gradients are recorded")
     if not training:
         return "refuted", "the function itself puts the model into evaluation mode"
     if not flag(facts, "matters"):

@@ -59,5 +59,5 @@ def _told(name: str, facts: Facts, words: str, *, defect: bool) -> tuple[Settled
     share = number(facts, name) / number(facts, "calls")
     if 0 < share < 1:
         raise Unsettled(f"in some calls of the loss {words}, in others not")
-    said = words if share else f"it is not so that {words}"
-    return ("confirmed" if bool(share) is defect else "refuted"), f"what the loss is given: {said}"
+    said = f"in the loss's input {words}" if share else f"that {words} is not so in the loss's input"
+    return ("confirmed" if bool(share) is defect else "refuted"), said

@@ -51,6 +51,8 @@ class Bench:
     """As in `RunRequest`: what the training imports, so that a server that has it already can serve."""
     stopped: Callable[[], bool] = lambda: False
     wall_seconds: float = MOST_SECONDS
+    """Device seconds of all runs together."""
+    task_seconds: float = TASK_SECONDS
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def _run(wanted: list[Task], reader: Reader, bench: Bench, seconds: float) -> tu
         out.mkdir(parents=True)
         given.mkdir()
         tasks = [{"id": task.number, "probe": task.probe, "ask": task.ask} for task in wanted]
-        body = {"nonce": nonce, "seconds": TASK_SECONDS, "recipe": reader.recipe, "tasks": tasks}
+        body = {"nonce": nonce, "seconds": bench.task_seconds, "recipe": reader.recipe, "tasks": tasks}
         (given / "plan.json").write_text(json.dumps(body), encoding="utf-8")
         request = RunRequest(
             argv=("python", "-c", BOOT, "{probes}", "{plan}/plan.json", "{out}"),

@@ -198,7 +198,9 @@ def _evaluations() -> Iterator[Case]:
                                  ("right answers by examples", "right / count(loader)  # here", "refuted")):  # fmt: skip
         text = evaluation("net.eval()", ratio) + "\n\ndef count(loader):\n    return sum(len(y) for _, y in loader)\n"
         files = {"train.py": train(), "model.py": net(), "evaluate.py": text}
-        yield Case(name, files, "count_over_batches", "evaluate", "Divide the sum over samples by their number", verdict)
+        yield Case(
+            name, files, "count_over_batches", "evaluate", "Divide the sum over samples by their number", verdict
+        )
 
 
 def _models() -> Iterator[Case]:

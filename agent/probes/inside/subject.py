@@ -25,6 +25,8 @@ class Subject:
             self.torch = importlib.import_module("torch")
         except ImportError as error:
             raise CannotTell(f"the target's environment has no torch ({error})") from None
+        if not hasattr(self.torch, "nn"):
+            raise CannotTell("the target's environment has no torch")
         self.recipe = recipe
         self.work = work
         self.tape = rehearsal.Tape(self.torch)
