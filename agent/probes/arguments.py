@@ -20,6 +20,11 @@ class Options:
             raise Unsettled(f"the option {name} has no default that can be read")
         return self._defaults[name]
 
+    def namespace(self) -> ast.expr:
+        """`_args(...)` with every option whose default can be read."""
+        keywords = [ast.keyword(name, value) for name, value in self._defaults.items() if name.isidentifier()]
+        return ast.Call(ast.Name("_args", ast.Load()), [], keywords)
+
     @cached_property
     def _defaults(self) -> dict[str, ast.expr]:
         found: dict[str, ast.expr] = {}

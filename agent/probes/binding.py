@@ -7,7 +7,7 @@ from ..proposers.defects.program import Program, called_name
 from ..proposers.defects.source import Function, words
 from ..proposers.defects.training import backwards, is_mini_batch_loop, is_model_value, is_optimizer
 from .facts import Ask, Unsettled
-from .inlining import Inliner, default_of
+from .inlining import Inliner, default_of, loads
 
 STUBS = frozenset(
     [
@@ -76,8 +76,11 @@ def loop_code(function: Function, loop: Loop | None, program: Program, inliner: 
     taken = _Names(function, nodes, program, inliner)
     names = taken.free() if loop is not None else [p for p in function.parameters if _needed(p, function, taken)]
     found = {name: taken.role(name) for name in names}
-    if sum(what["role"] == "model" for what in found.values()) != 1:
-        raise Unsettled("it needs not one model but another number of them")
+    models = [name for name, what in found.items() if what["role"] == "model"]
+    if not models:
+        raise Unsettled("no name was read to be its model")
+    if len(models) > 1 and not taken.are_one(models):
+        raise Unsettled(f"it needs {len(models)} models: {', '.join(models)}")
     calls = [called_name(n) for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
     return {
         "file": function.source.path,
@@ -116,32 +119,55 @@ class _Names:
         parts = frozenset(words(name))
         return bool(parts & (LOADERS | CRITERIA)) or "device" in parts or is_model_value(_name(name), self._function, self._program)  # fmt: skip
 
+    def are_one(self, names: list[str]) -> bool:
+        """Whether the names stand for one model, under several wrappers."""
+        made = [{id(v) for v, _ in self._program.values(_name(name), self._function) if isinstance(v, ast.Call)} for name in names]  # fmt: skip
+        return all(made) and bool(set.intersection(*made))
+
     def role(self, name: str) -> Ask:
+        """What stands for a name. Raises: Unsettled when only the running script knows."""
         node, parts = _name(name), frozenset(words(name))
-        if "scaler" in parts and not any(isinstance(n, ast.Attribute) and n.attr == "transform" for n in self._nodes):
-            return {"role": "expr", "text": "torch.amp.GradScaler('cpu', enabled=False)"}
-        if parts & STUBS:
-            return {"role": "stub"}
-        if "device" in parts:
-            return {"role": "device"}
+        if (beside := self._beside(name, parts)) is not None:
+            return beside
         if is_optimizer(node, self._function, self._program):
             return {"role": "optimizer"}
         if (form := self._iterated(name)) is not None:
             return form
-        if is_model_value(node, self._function, self._program):
+        if is_model_value(node, self._function, self._program) and not self._is_flag(node):
             return {"role": "model"}
         if (parts & CRITERIA or name.startswith("loss")) and self._is_called(name):
             return {"role": "criterion", "text": self._inliner.text(node, self._function)}
         if parts & LOADERS:
-            return self._form_of_parts()
-        if parts & TARGETS:
-            return {"role": "targets"}
-        if parts & INPUTS:
-            return {"role": "inputs"}
+            return {"role": "loader", "form": "pair"}
+        return self._value(node, parts)
+
+    def _beside(self, name: str, parts: frozenset[str]) -> Ask | None:
+        """Of what only goes along: a gradient scaler, a logger, a device."""
+        if "scaler" in parts and not any(isinstance(n, ast.Attribute) and n.attr == "transform" for n in self._nodes):
+            return {"role": "expr", "text": "torch.amp.GradScaler('cpu', enabled=False)"}
+        if parts & STUBS:
+            return {"role": "stub"}
+        return {"role": "device"} if "device" in parts else None
+
+    def _value(self, node: ast.Name, parts: frozenset[str]) -> Ask:
+        """Its value where the code spells it out, made-up data where it is loaded."""
         try:
-            return {"role": "expr", "text": self._inliner.text(node, self._function)}
+            made, why = self._inliner.text(node, self._function), ""
         except Unsettled as error:
-            raise Unsettled(f"what {name} is in {self._function.name or 'the script'} was not read: {error}") from None
+            made, why = "", str(error)
+        if made and not loads(ast.parse(made, mode="eval").body):
+            return {"role": "expr", "text": made}
+        for role, vocabulary in (("targets", TARGETS), ("inputs", INPUTS)):
+            if parts & vocabulary:
+                return {"role": role}
+        if made:
+            return {"role": "expr", "text": made}
+        raise Unsettled(f"what {node.id} is in {self._function.name or 'the script'} was not read: {why}")
+
+    def _is_flag(self, node: ast.Name) -> bool:
+        """Whether a name like a model's only says something about it: `ddp = rank != -1`."""
+        values = [value for value, _ in self._program.values(node, self._function)]
+        return bool(values) and all(isinstance(v, ast.Compare | ast.BoolOp | ast.Constant) for v in values)
 
     def _is_called(self, name: str) -> bool:
         return any(isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == name for n in self._nodes)
@@ -184,9 +210,6 @@ class _Names:
                 "form": "pair" if any(isinstance(k, int) for k in taken) or unpacked else "single",
             }
         raise Unsettled("the form of a batch was not read")
-
-    def _form_of_parts(self) -> Ask:
-        return {"role": "loader", "form": "pair"}
 
 
 def _name(name: str) -> ast.Name:

@@ -8,7 +8,7 @@ import builtins
 import copy
 
 from ..proposers.defects.program import Program, argument_of, called_name
-from ..proposers.defects.source import Function
+from ..proposers.defects.source import Function, Source
 from .arguments import Options
 from .facts import Unsettled
 
@@ -62,7 +62,7 @@ class Inliner:
         """An argument of a constructor; one that counts the data is taken to be ASSUMED_SIZE."""
         try:
             made = self.expression(node, function, depth)
-            if not (_counts(node) and _loads(made)):
+            if not (_counts(node) and loads(made)):
                 return made
         except Unsettled:
             if not (_counts(node) or frozenset(name.lower().split("_")) & SIZE_WORDS):
@@ -73,6 +73,8 @@ class Inliner:
         return ast.Constant(ASSUMED_SIZE)
 
     def name(self, node: ast.Name, function: Function, depth: int) -> ast.expr:
+        if self._is_options(node, function):
+            return self._options.namespace()
         value = function.last_value(node.id, getattr(node, "lineno", 0)) or next(
             (v for _, v in function.assignments(node.id)), None
         )
@@ -82,12 +84,26 @@ class Inliner:
             return self.argument(value, node.id, function, depth - 1)
         if node.id in function.parameters:
             return self._parameter(node.id, function, depth)
+        if (counted := _loop_value(node.id, function)) is not None:
+            return counted
         if function.name:
-            top = function.source.functions[0]
-            return self.name(node, top, depth)
-        if hasattr(builtins, node.id) and node.id not in function.source.aliases:
+            return self.name(node, function.source.functions[0], depth)
+        return self._top(node, function.source)
+
+    def _top(self, node: ast.Name, source: Source) -> ast.expr:
+        """A name at the top of a file; a class of the program is taken from its own file, which may need less."""
+        found = self._program.find_class(node.id, source)
+        if found is not None:
+            return _of(found[1].path, found[0].name)
+        defined = {
+            s.name for s in source.tree.body if isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        }
+        stars = "*" in source.aliases
+        if node.id in defined or node.id in source.aliases or source.functions[0].assignments(node.id) or stars:
+            return _of(source.path, node.id)
+        if hasattr(builtins, node.id):
             return node
-        return _of(function.source.path, node.id)
+        raise Unsettled(f"where {node.id} comes from was not read")
 
     def _parameter(self, name: str, function: Function, depth: int) -> ast.expr:
         for caller, call in self._program.callers(function)[:3]:
@@ -101,10 +117,11 @@ class Inliner:
 
     def option(self, node: ast.Attribute, function: Function) -> ast.expr | None:
         """`args.lr` where `args` is what a command line was parsed to."""
-        for value, _ in self._program.values(node.value, function):
-            if isinstance(value, ast.Call) and called_name(value) in ("parse_args", "parse_known_args"):
-                return self._options.default(node.attr)
-        return None
+        return self._options.default(node.attr) if self._is_options(node.value, function) else None
+
+    def _is_options(self, node: ast.expr, function: Function) -> bool:
+        values = self._program.values(node, function)
+        return any(isinstance(v, ast.Call) and called_name(v) in ("parse_args", "parse_known_args") for v, _ in values)
 
 
 class _Inline(ast.NodeTransformer):
@@ -157,6 +174,18 @@ def default_of(function: Function, name: str) -> ast.expr | None:
     return next((default for arg, default in pairs if arg.arg == name), None)
 
 
+def _loop_value(name: str, function: Function) -> ast.expr | None:
+    """1 for what a loop of the function counts; None for a name no loop binds. Raises: Unsettled for another loop's."""
+    for node in function.own:
+        if isinstance(node, ast.For | ast.AsyncFor) and any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(node.target)):  # fmt: skip
+            first = node.target.elts[0] if isinstance(node.target, ast.Tuple) else node.target
+            counts = isinstance(node.iter, ast.Call) and called_name(node.iter) in ("range", "enumerate", "trange")
+            if counts and isinstance(first, ast.Name) and first.id == name:
+                return ast.Constant(1)
+            raise Unsettled(f"{name} is known only inside its loop")
+    return None
+
+
 def _of(path: str, name: str) -> ast.expr:
     return ast.Call(ast.Name("_of", ast.Load()), [ast.Constant(path), ast.Constant(name)], [])
 
@@ -185,7 +214,7 @@ def _counts(node: ast.expr) -> bool:
     return False
 
 
-def _loads(made: ast.expr) -> bool:
+def loads(made: ast.expr) -> bool:
     """Whether evaluating it would call code of the target or of a package: data is not to be read."""
     calls = [node.func for node in ast.walk(made) if isinstance(node, ast.Call)]
     return any(not (isinstance(f, ast.Name) and (f.id == "_of" or hasattr(builtins, f.id))) for f in calls)

@@ -83,7 +83,7 @@ class Reader:
         found = self.program.find_class(called_name(call), function.source)
         if found is not None:
             return self.program.is_model(*found)
-        return function.source.full(call.func).endswith("nn.Sequential")
+        return function.source.full(call.func).startswith("torch.nn.")
 
     def _built(self, node: ast.ClassDef, source: Source) -> Iterator[tuple[ast.Call, Function]]:
         for function in self.program.functions:

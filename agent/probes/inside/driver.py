@@ -81,6 +81,8 @@ def _words(error: BaseException) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1:]
     where = f" ({os.path.basename(last[0].filename)}:{last[0].lineno})" if last else ""
     text = " ".join(str(error).split())[: MOST_TEXT - 60]
+    if type(error).__name__ in ("CannotTell", "NoBatch"):
+        return text
     return f"{type(error).__name__}: {text}{where}"
 
 

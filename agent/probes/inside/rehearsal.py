@@ -105,6 +105,8 @@ def _made(subject: Any) -> tuple[Any, tuple[Any, Any]]:
     """A model in training mode, and rows enough for the loop."""
     model = subject.fresh()
     inputs = tuple(batches_of(one) for one in subject.inputs())
+    if subject.recipe["loss"] == "bce" and inputs[0].is_floating_point():
+        inputs = (inputs[0].sigmoid(), *inputs[1:])  # the input may be the target, as in an autoencoder
     with subject.torch.no_grad():
         output = subject.output(subject.without_dropout(subject.fresh()).eval(), inputs)
     targets = batches.shaped_targets(subject.recipe["loss"] or "mse", output, inputs, subject.torch)

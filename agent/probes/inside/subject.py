@@ -1,6 +1,7 @@
 """The model that a recipe builds, its inputs and targets, and one rehearsal of its training loop."""
 
 import ast
+import contextlib
 import copy
 import importlib
 import os
@@ -11,6 +12,10 @@ from typing import Any
 from . import batches, rehearsal
 from .bound import called
 from .swaps import Swap, mask_name, masked, swapped
+
+MOST_PARAMETERS = 50_000_000
+CHEAP = ("torch.device", "torch.cuda.is_available", "nn.", "torch.nn.", "logging.getLogger", "re.compile", "namedtuple",
+         "collections.namedtuple", "TypeVar", "Path", "pathlib.Path", "os.path.")  # fmt: skip
 
 
 class CannotTell(Exception):
@@ -32,6 +37,7 @@ class Subject:
         self.tape = rehearsal.Tape(self.torch)
         self.torch.set_num_threads(1)
         self._spaces: dict[str, dict[str, Any]] = {}
+        self._sizes: dict[str, int] = {}
         self._inputs: dict[tuple[str, int], tuple[Any, ...]] = {}
         self._rehearsed: dict[str, dict[str, Any]] = {}
 
@@ -43,7 +49,6 @@ class Subject:
             full = os.path.join(self.work, path)
             with open(full, "rb") as file:
                 tree = ast.parse(file.read(), path)
-            tree.body = [node for node in tree.body if _defines(node)]
             parts = [part for part in path[:-3].split("/") if part not in ("src", "__init__")]
             name = ".".join(parts)
             package = name if path.endswith("__init__.py") else name.rpartition(".")[0]
@@ -51,14 +56,24 @@ class Subject:
             module.__dict__.update(__file__=full, __package__=package)
             if package:
                 importlib.import_module(package)
+            for node in tree.body:
+                if _defines(node):
+                    _execute(node, module.__dict__, full)
             sys.modules.setdefault(name, module)
             self._spaces[path] = module.__dict__
-            exec(compile(tree, full, "exec"), module.__dict__)
         return self._spaces[path]
 
     def evaluate(self, text: str, **names: Any) -> Any:
-        """What an expression of the recipe gives; `_of(path, name)` in it is a name of a file."""
-        return eval(text, {"_of": lambda path, name: self.space(path)[name], "torch": self.torch, **names})
+        """What an expression of the recipe gives; `_of(path, name)` in it is a name of a file, `_args` a namespace of options."""
+        return eval(
+            text,
+            {
+                "_of": lambda path, name: self.space(path)[name],
+                "_args": types.SimpleNamespace,
+                "torch": self.torch,
+                **names,
+            },
+        )
 
     # the model
 
@@ -67,13 +82,24 @@ class Subject:
         text = text or self.recipe["model"]
         if not text:
             raise CannotTell(self.recipe["why"])
+        self._check_size(text)
         self.torch.manual_seed(seed)
         model = self.evaluate(text)
         if isinstance(model, tuple):
             model = model[0]
         if not isinstance(model, self.torch.nn.Module):
             raise CannotTell(f"{type(model).__name__} is no torch module")
+        self._sizes[text] = sum(p.numel() for p in model.parameters())
         return model.to("cpu").float()
+
+    def _check_size(self, text: str) -> None:
+        """Raises: CannotTell for a model too large for seconds; found out without memory for its weights, where it can be."""
+        if text not in self._sizes:
+            self._sizes[text] = 0
+            with contextlib.suppress(Exception), self.torch.device("meta"):
+                self._sizes[text] = sum(p.numel() for p in self.evaluate(text).parameters())
+        if self._sizes[text] > MOST_PARAMETERS:
+            raise CannotTell(f"{self._sizes[text] / 1e6:.0f} million parameters are too many for seconds")
 
     def inputs(self, text: str = "", count: int = 4) -> tuple[Any, ...]:
         """Random arguments of the model's forward that it takes, `count` examples each; always the same ones."""
@@ -105,7 +131,8 @@ class Subject:
             try:
                 model = self.fresh(text)
             except Exception as failed:
-                error = CannotTell(f"{type(failed).__name__}: {failed}")
+                why = str(failed) if isinstance(failed, CannotTell) else f"{type(failed).__name__}: {failed}"
+                error = CannotTell(f"the model could not be built: {why}")
                 continue
             for module in model.modules():
                 if any(base.__name__ == owner for base in type(module).__mro__):
@@ -166,13 +193,28 @@ class Subject:
         return self._rehearsed[key]
 
 
+def _is_cheap(call: ast.Call) -> bool:
+    """Whether a call only makes something small, such as a device or a layer without parameters."""
+    return ast.unparse(call.func).startswith(CHEAP)
+
+
+def _execute(node: ast.stmt, names: dict[str, Any], path: str) -> None:
+    """Runs one statement; a value that needs what was left out is left out too."""
+    try:
+        exec(compile(ast.Module([node], []), path, "exec"), names)
+    except Exception:
+        if not isinstance(node, ast.Assign | ast.AnnAssign):
+            raise
+
+
 def _defines(node: ast.stmt) -> bool:
     """Whether a statement at the top of a file only binds names: a script's own work is not to start."""
     if isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return True
     if isinstance(node, (ast.Assign, ast.AnnAssign)):
         value = node.value
-        return value is not None and not any(isinstance(n, (ast.Call, ast.Await)) for n in ast.walk(value))
+        calls = [n for n in ast.walk(value) if isinstance(n, ast.Call | ast.Await)] if value is not None else []
+        return value is not None and all(isinstance(n, ast.Call) and _is_cheap(n) for n in calls)
     if isinstance(node, ast.Try):
         return all(isinstance(inner, (ast.Import, ast.ImportFrom)) for inner in node.body)
     if isinstance(node, ast.If):

@@ -14,7 +14,7 @@ from branchlab.agent.probes.reader import Reader
 from branchlab.agent.proposers.defects import Program
 from branchlab.agent.read import read_code
 
-HEAD = "import argparse\nimport torch\nfrom torch import nn\n"
+HEAD = "import argparse\nimport torch\nfrom torch import nn\nfrom elsewhere import Net\n"
 
 
 def program(**files: str) -> Program:
