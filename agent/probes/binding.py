@@ -9,46 +9,11 @@ from ..proposers.defects.training import backwards, is_mini_batch_loop, is_model
 from .facts import Ask, Unsettled
 from .inlining import Inliner, default_of, loads
 
-STUBS = frozenset(
-    [
-        "scheduler",
-        "sched",
-        "logger",
-        "log",
-        "writer",
-        "wandb",
-        "pbar",
-        "bar",
-        "progress",
-        "tracker",
-        "recorder",
-        "callback",
-        "run",
-    ]
-)
-INPUTS = frozenset(
-    [
-        "x",
-        "xs",
-        "images",
-        "image",
-        "imgs",
-        "img",
-        "inputs",
-        "input",
-        "data",
-        "features",
-        "matrix",
-        "tokens",
-        "ids",
-        "src",
-        "batch",
-        "samples",
-    ]
-)
-TARGETS = frozenset(["y", "ys", "labels", "label", "targets", "target", "tgt", "truth", "answers"])
-LOADERS = frozenset(["loader", "dataloader", "iterator", "dl", "batches"])
-CRITERIA = frozenset(["criterion", "crit", "loss", "objective", "lossfn"])
+STUBS = frozenset("scheduler sched logger log writer wandb pbar bar progress tracker recorder callback run".split())
+INPUTS = frozenset("x xs images image imgs img inputs input data features matrix tokens ids src batch samples".split())
+TARGETS = frozenset("y ys labels label targets target tgt truth answers".split())
+LOADERS = frozenset("loader dataloader iterator dl batches".split())
+CRITERIA = frozenset("criterion crit loss objective lossfn".split())
 Loop = ast.For | ast.AsyncFor
 
 
@@ -75,19 +40,20 @@ def loop_code(function: Function, loop: Loop | None, program: Program, inliner: 
     nodes = list(ast.walk(loop)) if loop is not None else list(function.everything)
     taken = _Names(function, nodes, program, inliner)
     names = taken.free() if loop is not None else [p for p in function.parameters if _needed(p, function, taken)]
-    found = {name: taken.role(name) for name in names}
+    calls = [called_name(n) for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+    drawn = [name for name in dict.fromkeys(calls) if "batch" in words(name) and "get" in words(name)]
+    found = {name: taken.role(name) for name in names if name not in drawn}
     models = [name for name, what in found.items() if what["role"] == "model"]
     if not models:
         raise Unsettled("no name was read to be its model")
     if len(models) > 1 and not taken.are_one(models):
         raise Unsettled(f"it needs {len(models)} models: {', '.join(models)}")
-    calls = [called_name(n) for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
     return {
         "file": function.source.path,
         "function": "" if loop is not None else function.name,
         "text": ast.unparse(loop) if loop is not None else "",
         "names": found,
-        "batch_calls": [name for name in dict.fromkeys(calls) if "batch" in words(name) and "get" in words(name)],
+        "batch_calls": drawn,
     }
 
 

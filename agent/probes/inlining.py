@@ -16,24 +16,7 @@ DEEPEST = 12
 MOST_NODES = 2000
 ASSUMED_SIZE = 16
 """A size that only the data tells, such as the number of items or words, is taken to be this."""
-SIZE_WORDS = frozenset(
-    [
-        "n",
-        "num",
-        "size",
-        "dim",
-        "dims",
-        "classes",
-        "vocab",
-        "features",
-        "items",
-        "users",
-        "channels",
-        "width",
-        "length",
-        "count",
-    ]
-)
+SIZE_WORDS = frozenset("n num size dim dims classes vocab features items users channels width length count".split())
 COUNTING = frozenset({"len", "size", "nunique", "item", "max", "int", "get_vocab_size"})
 
 
