@@ -46,6 +46,8 @@ SETTLES: dict[str, tuple[str, ...]] = {
     "overwritten_total": ("metric_batches",),
     "count_over_batches": ("metric_batches",),
     "metric_not_reset": ("metric_batches",),
+    "mean_of_batch_scores": ("metric_batches",),
+    "unsorted_median": ("metric_batches",),
     "argmax_over_batch": ("metric_batches",),
     "unused_layer": ("gradients",),
     "layer_output_lost": ("gradients",),
