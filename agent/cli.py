@@ -140,6 +140,18 @@ def map_(ctx: Context, target: str, findings: bool, shown_as: Any, fail_on: Any)
 
 
 @main.command()
+@click.argument("target")
+@click.option("--sandbox", default="auto", show_default=True, help="auto, bubblewrap, docker, podman or restricted.")
+@click.pass_obj
+@_exits
+def probe(ctx: Context, target: str, sandbox: str) -> None:
+    """Settle what reading suspects by small experiments in the sandbox: confirmed, refuted or unprobed, and why."""
+    from .probing import show_probes
+
+    show_probes(target, ctx.home, sandbox=sandbox, as_json=ctx.json)
+
+
+@main.command()
 @click.argument("target", required=False)
 @click.option(
     "--budget", type=Seconds(), help="Wall time to spend, such as 30m; times --jobs it is what the arms share."

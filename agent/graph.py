@@ -1,9 +1,9 @@
 """The loop, on one screen. Every node calls one function; ids are in the state, facts in the ledger.
 
-    read ─ calibrate ─┬─ propose ─┐                      ┌─ judge ─┐
-                      ├─ merge ───┼─ check ─ branch ─ run ┤         ├─ (next) … confirm ─ attribute ─ scale_up ─ seal ─ report
-                      ├─ tune ────┤      └── refused ─────┴─────────┘
-                      └─ rerun ───┘
+    read ─ calibrate ─ probe ─┬─ propose ─┐                      ┌─ judge ─┐
+                              ├─ merge ───┼─ check ─ branch ─ run ┤         ├─ (next) … confirm ─ attribute ─ scale_up ─ seal ─ report
+                              ├─ tune ────┤      └── refused ─────┴─────────┘
+                              └─ rerun ───┘
 
 The arms are interleaved: `next_step` sends each free device slot to the arm that has used least of its share.
 """
@@ -19,6 +19,7 @@ from .nodes.attempting import branch, check
 from .nodes.attributing import attribute
 from .nodes.finishing import confirm, report, seal
 from .nodes.ideas import merge, propose
+from .nodes.probing import probe
 from .nodes.reading import calibrate, read
 from .nodes.rerunning import rerun
 from .nodes.running import judge, run
@@ -38,13 +39,14 @@ def build(lab: Lab, checkpointer: Any) -> "CompiledStateGraph[State, Any, State,
 
     graph = StateGraph(State)
     nodes: tuple[Callable[[Lab, State], State], ...] = (
-        read, calibrate, propose, merge, tune, rerun, check, branch, run, judge, confirm, attribute, scale_up, seal, report,
+        read, calibrate, probe, propose, merge, tune, rerun, check, branch, run, judge, confirm, attribute, scale_up, seal, report,
     )  # fmt: skip
     for node in nodes:
         graph.add_node(node.__name__, partial(node, lab))
     graph.add_edge(START, "read")
     graph.add_edge("read", "calibrate")
-    graph.add_conditional_edges("calibrate", partial(next_step, lab), STEPS)
+    graph.add_edge("calibrate", "probe")
+    graph.add_conditional_edges("probe", partial(next_step, lab), STEPS)
     for idea in ("propose", "merge", "tune", "rerun"):
         graph.add_edge(idea, "check")
     graph.add_conditional_edges("check", partial(after_check, lab), ["branch", *STEPS])

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..evals.charges import CARD
+from ..evals.charges import CARD, PROBES
 from ..evals.ledger import Ledger
 from ..evals.trial import Arm, Phase, ProposalRecord, Run, Rung, Trial
 from ..evals.trivial.card import Card
@@ -25,6 +25,8 @@ class Journal:
         self._running: dict[str, tuple[Arm, float]] = {}
         self._trials: dict[str, Trial] = {}
         self._runs: dict[tuple[str, int, str, Rung], tuple[str, Run]] = {}
+        self.probe_seconds = 0.0
+        """Device seconds of the probes, part of the edits arm's search."""
         self._proposals = {record.id: record for record in ledger.proposals(run_id)}
         for trial in ledger.trials(run_id):
             self._keep(trial)
@@ -66,6 +68,14 @@ class Journal:
             self.ledger.keep_card(self.run_id, card.seconds, **card.settings())
             self._running.pop(CARD, None)
 
+    def keep_probes(self, seconds: float, verdicts: Sequence[Mapping[str, Any]]) -> None:
+        """Keeps what the probes said; their own seconds take the place of what was metered."""
+        with self._charging:
+            probes = {"seconds": seconds, "verdicts": list(verdicts)}
+            self.ledger.keep_beside(self.run_id, ("edits", PROBES), seconds, probes=probes)
+            self._running.pop(PROBES, None)
+            self.probe_seconds = seconds
+
     def cut_off(self, trial_id: str) -> None:
         """Charges what a trial that ends without a row has used; nothing when it never held a slot."""
         with self._charging:
@@ -97,6 +107,8 @@ class Journal:
         for trial in self.trials():
             if trial.phase in phases:
                 seconds[trial.arm] = seconds.get(trial.arm, 0.0) + trial.device_seconds
+        if "search" in phases and self.probe_seconds:
+            seconds["edits"] = seconds.get("edits", 0.0) + self.probe_seconds
         return seconds
 
     def _keep(self, trial: Trial) -> None:

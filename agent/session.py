@@ -166,6 +166,7 @@ def _lab(
     target = environments.resolved()
     judge = Judge(target, runner, environments.interpreter, pristine, folder / "scratch", folder / "models")
     journal = Journal(ledger, run_id)
+    journal.probe_seconds = float((ledger.run(run_id).settings.get("probes") or {}).get("seconds", 0.0))
     lab = Lab(run_id, target, options, checkout, journal, runner, judge, Slots(options.jobs), view, folder)
     lab.environments = environments
     lab.orphans = journal.orphans()

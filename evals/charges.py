@@ -13,6 +13,8 @@ from .trial import Arm
 CUT_OFF = "cut off by a stop"
 CARD = "trivial baselines"
 """Of the card that is made beside the baseline's runs: no trial, and not lost."""
+PROBES = "probes"
+"""Of the small experiments that settle findings before they are tried: the edits arm's, no trial, and not lost."""
 
 
 def add(connection: sa.Connection, run_id: str, arm: Arm, seconds: float, purpose: str) -> None:

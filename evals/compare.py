@@ -134,7 +134,7 @@ def compare(ledger: Ledger, run_id: str) -> Comparison:
         arms=arms,
         edits_minus_tuner=rows.difference("edits", "tuner"),
         equal_compute=check_equal_compute(
-            trials, (record.settings.get("plan") or {}).get("share"), record.settings.get("arms", ())
+            trials, (record.settings.get("plan") or {}).get("share"), record.settings.get("arms", ()), _probes(record)
         ),
         edits=edits,
         kinds=kind_gains(edits, proposals),
@@ -197,6 +197,11 @@ def _campaign(ledger: Ledger, record: RunRecord) -> int:
     return 1 + sum(same(other) for other in earlier)
 
 
+def _probes(record: RunRecord) -> float:
+    """Device seconds of the probes, which are part of the edits arm's search."""
+    return float((record.settings.get("probes") or {}).get("seconds", 0.0))
+
+
 def _standings(record: RunRecord, rows: _Rows) -> dict[str, Standing]:
     """By commit. A run that wrote no family down, an older one, has that of its winners."""
     arms = [arm for arm in ARMS if arm not in UNTOUCHED and rows.winner(arm)]
@@ -237,7 +242,8 @@ def _arm_result(ledger: Ledger, run_id: str, rows: _Rows, arm: Arm, seconds: tup
         refused=sum(p.arm == arm and p.commit is None for p in rows.proposals),
         device_seconds=device_seconds,
         lost_seconds=lost_seconds,
-        search_seconds=sum(t.device_seconds for t in searched),
+        search_seconds=sum(t.device_seconds for t in searched)
+        + (_probes(ledger.run(run_id)) if arm == "edits" else 0.0),
         cpu_seconds=sum(run.cpu_seconds for t in rows.of(arm) for run in (*t.ladder, *t.runs)),
         dollars=cost.dollars,
         unpriced_calls=cost.unpriced_calls,

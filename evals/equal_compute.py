@@ -33,14 +33,17 @@ class EqualCompute:
 
 
 def check_equal_compute(
-    trials: Sequence[Trial], allowed: float | None = None, arms: Collection[str] = ()
+    trials: Sequence[Trial], allowed: float | None = None, arms: Collection[str] = (), probes: float = 0.0
 ) -> EqualCompute:
     """The spread of device seconds over the search arms, against a tenth of them, or two trials where these are longer:
-    an arm stops between trials, never inside one. One of `arms` that tried nothing has used nothing."""
+    an arm stops between trials, never inside one. One of `arms` that tried nothing has used nothing. `probes`: device
+    seconds of the probes, which the edits arm pays for."""
     searched = [t for t in trials if t.phase == "search" and t.arm in SEARCH_ARMS]
     seconds: dict[Arm, float] = {arm: 0.0 for arm in SEARCH_ARMS if searched and arm in arms}
     for trial in searched:
         seconds[trial.arm] = seconds.get(trial.arm, 0.0) + trial.device_seconds
+    if "edits" in seconds:
+        seconds["edits"] += probes
     most = max(seconds.values(), default=0.0)
     if len(seconds) < 2 or most <= 0.0:
         return EqualCompute(seconds, 0.0, TOLERANCE, allowed)

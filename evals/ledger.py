@@ -247,9 +247,13 @@ class Ledger:
 
     def keep_card(self, run_id: str, seconds: float, **settings: Any) -> None:
         """The card of trivial baselines and what it cost, in the place of what was metered while it was made."""
+        self.keep_beside(run_id, ("baseline", charges.CARD), seconds, **settings)
+
+    def keep_beside(self, run_id: str, whose: tuple[Arm, str], seconds: float, **settings: Any) -> None:
+        """Settings that took device time but are no trial. `whose`: the arm that pays, and the purpose it was metered as."""
         with self._write() as connection:
-            charges.close(connection, run_id, charges.CARD)
-            charges.add(connection, run_id, "baseline", seconds, charges.CARD)
+            charges.close(connection, run_id, whose[1])
+            charges.add(connection, run_id, whose[0], seconds, whose[1])
             run = self._run(connection, run_id, lock=True)
             self._replace_run(connection, replace(run, settings={**run.settings, **settings}))
 
@@ -269,7 +273,7 @@ class Ledger:
     def lost_seconds(self, run_id: str) -> dict[Arm, float]:
         """Of `device_seconds`, those that left nothing."""
         with self._read() as connection:
-            return charges.sums(connection, run_id, schema.device_charges.c.seconds, charges.CARD)
+            return charges.sums(connection, run_id, schema.device_charges.c.seconds, charges.CARD, charges.PROBES)
 
     # the sealed split
 

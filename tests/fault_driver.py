@@ -38,7 +38,7 @@ from branchlab.sandbox.supervise import adopt_orphans
 STEP_SECONDS = 1.0
 LOOKS = 3000
 NODES = (
-    "read", "calibrate", "propose", "merge", "tune", "check", "branch", "run", "judge", "rerun", "confirm", "attribute", "scale_up", "seal", "report",
+    "read", "calibrate", "probe", "propose", "merge", "tune", "check", "branch", "run", "judge", "rerun", "confirm", "attribute", "scale_up", "seal", "report",
 )  # fmt: skip
 IMPORTED_LATE = (
     "branchlab.agent.commands", "branchlab.evals.report.build", "branchlab.evals.report.render", "langgraph.graph",

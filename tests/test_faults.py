@@ -160,7 +160,7 @@ def nothing_differs(found: Outcome, undisturbed: Outcome) -> None:
 # What is visited, and which visit of a process is its last: in an order in which one run meets them all, although it is
 # left at every one before. At the second visit of `tune` another arm's trial is on its way; the second status is the end.
 STAGES = (
-    ("read", 1), ("calibrate", 1), ("tune", 1), ("tune", 2), ("propose", 1), ("check", 1), ("branch", 1), ("run", 1),
+    ("read", 1), ("calibrate", 1), ("probe", 1), ("tune", 1), ("tune", 2), ("propose", 1), ("check", 1), ("branch", 1), ("run", 1),
     ("judge", 1), ("merge", 1), ("rerun", 1), ("confirm", 1), ("attribute", 1), ("scale_up", 1), ("seal", 1), ("report", 1),
 )  # fmt: skip
 ROWS = (

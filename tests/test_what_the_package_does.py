@@ -16,6 +16,8 @@ UNPICKLERS = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "clou
 WRITING_CALLS = {"write_text", "write_bytes", "copyfile", "copy", "copy2", "copytree", "move", "symlink_to", "hardlink_to",
                  "unpack_archive", "extractall", "mkfifo"}  # fmt: skip
 WRITERS = {
+    "agent/probes/inside/driver.py": "inside a sandbox only: what its probes measured",
+    "agent/probes/running.py": "what probes are told: a new file in a new folder",
     "agent/initialise.py": "the draft of a target.toml, below the state folder",
     "agent/models/replay.py": "the run's own cassette",
     "agent/review_output.py": "the step summary, at the path that the CI job's own environment names",
@@ -40,8 +42,8 @@ WRITERS = {
 }
 """Who writes files by name, and why no link can lead it elsewhere. Candidates are written by `git fast-import` alone, as
 objects: no edit of a model's ever goes through a path in a tree that code ran in."""
-INSIDE_ONLY = "sandbox/warm_server.py"
-"""A program for the inside of a sandbox: the host reads its text, and imports it nowhere."""
+INSIDE_ONLY = {"sandbox/warm_server.py", "agent/probes/inside/subject.py", "agent/probes/inside/bound.py"}
+"""Programs for the inside of a sandbox: the host reads their text, and imports them nowhere."""
 KERNEL_FILES = {
     "sandbox/warm.py",
     "sandbox/warm_server.py",
@@ -94,7 +96,7 @@ def test_nothing_is_ever_unpickled(name: str) -> None:
     assert not {word for word in found if word in UNPICKLERS or word.split(".")[0] in UNPICKLERS}
     for function, call in calls(MODULES[name]):
         assert not re.search(r"(^|\.)(np|numpy|torch)\.(load|loadtxt|genfromtxt|fromfile)$", function), function
-        if name != INSIDE_ONLY:
+        if name not in INSIDE_ONLY:
             assert not re.fullmatch(r"(builtins\.)?(eval|exec|compile|__import__)", function), function
         assert not re.search(r"(^|\.)(unpack_archive|extractall|extract)$", function), function
         if function.endswith("yaml.load") or function == "load":
@@ -160,3 +162,7 @@ def test_git_is_started_at_one_place() -> None:
 def test_the_program_for_the_inside_is_imported_nowhere() -> None:
     users = {name for name, tree in MODULES.items() if any(word.endswith("warm_server") for word in imported(tree))}
     assert users == set()
+    for name, tree in MODULES.items():
+        if not name.startswith("agent/probes/inside/"):
+            froms = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+            assert not any("inside" in module.split(".") for module in froms), name

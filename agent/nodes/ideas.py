@@ -10,8 +10,10 @@ from ..lab import Lab
 from ..policy import mean_score
 from ..proposal import Edit, Kind, Proposal
 from ..proposers.base import Proposer
+from ..proposers.defects import DefectsProposer
 from ..records import edits_of, of_body, record_id, to_body
 from .arms import record, unchecked, winner_commit
+from .probing import refuted
 from .state import IDLE, State
 
 MODEL_IDEAS = 4
@@ -102,6 +104,9 @@ def proposals_for(lab: Lab, parent: str) -> list[Proposal]:
     """All they have for this commit, tried or not, and what a language model had."""
     if parent not in lab.ideas:
         history, tried = lab.journal.trials("edits", "search"), lab.journal.proposals("edits")
+        for source in lab.structured:
+            if isinstance(source, DefectsProposer):
+                source.refuted = refuted(lab)
         found = [p for source in lab.structured for p in source.propose(lab.code(parent), history, tried, limit=200)]
         recalled = map(of_body, _kept(lab).get(parent, ()))
         lab.ideas[parent] = [*(replace(p, parent=parent) for p in found), *recalled]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from branchlab.evals.charges import PROBES
 from branchlab.evals.ledger import Ledger, RunRecord
 from branchlab.evals.rows import decode_trial, encode_trial
 from branchlab.evals.trial import ProposalRecord, Run, Score, Trial, Verdict, trial_id
@@ -330,4 +331,14 @@ def test_the_card_takes_the_place_of_what_was_metered_and_is_not_lost(tmp_path: 
     ledger.settle("r")
     assert (ledger.device_seconds("r"), ledger.lost_seconds("r")) == ({"baseline": 2.0}, {})
     assert ledger.run("r").settings == {"trivial": {"constant": 0.5}}
+    ledger.close()
+
+
+def test_probes_are_charged_to_the_edits_arm_and_are_not_lost(tmp_path: Path) -> None:
+    ledger = Ledger.open(f"sqlite:///{tmp_path / 'l.db'}")
+    ledger.start_run(RunRecord("r", "t", "c" * 40, 0.0))
+    ledger.meter("r", {PROBES: ("edits", 9.0)})
+    ledger.keep_beside("r", ("edits", PROBES), 2.0, probes={"seconds": 2.0})
+    ledger.settle("r")
+    assert (ledger.device_seconds("r"), ledger.lost_seconds("r")) == ({"edits": 2.0}, {})
     ledger.close()

@@ -1,6 +1,6 @@
 """Defects found by reading, each with the edits that mend it. A new detector is a file and a line in its family's table."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,10 +89,14 @@ class DefectsProposer:
 
     name = "defects"
 
+    def __init__(self) -> None:
+        self.refuted: Collection[str] = frozenset()
+        """Identities of findings that a probe refuted: shown, and not tried."""
+
     def propose(
         self, code: CodeMap, history: Sequence[Trial], tried: Sequence[ProposalRecord], *, limit: int
     ) -> Sequence[Proposal]:
-        findings = [finding for finding in find_defects(code) if finding.edits]
+        findings = [f for f in find_defects(code) if f.edits and f.identity not in self.refuted]
         proposals = [self._one(finding, code) for finding in findings]
         together = self._together([finding for finding in findings if finding.effect == "score"], code)
         return [*([together] if together is not None else []), *proposals][:limit]

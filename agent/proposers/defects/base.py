@@ -37,6 +37,11 @@ class Finding:
     """Whether the edits keep every public name and what correct inputs give, and touch one function."""
 
     @property
+    def identity(self) -> str:
+        """The same on every commit where it is the same finding: lines move."""
+        return "\n".join((self.detector, self.file, self.symbol, self.title))
+
+    @property
     def action(self) -> Action:
         """What is done about it: applied once its probe agrees, tried as a branch, or only told."""
         if not self.edits:

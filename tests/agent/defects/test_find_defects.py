@@ -50,6 +50,14 @@ def test_one_proposal_a_finding_and_one_of_all_together(faulty: CodeMap) -> None
     assert find_defects(read_code("1" * 40, {**faulty.sources, **together})) == ()
 
 
+def test_a_refuted_finding_is_proposed_neither_alone_nor_with_others(faulty: CodeMap) -> None:
+    proposer, (refuted, *_) = DefectsProposer(), find_defects(faulty)
+    proposer.refuted = {refuted.identity}
+    proposals = proposer.propose(faulty, (), (), limit=20)
+    assert len(proposals) == 4
+    assert not any(edit in proposal.edits for proposal in proposals for edit in refuted.edits)
+
+
 def test_a_fix_is_proposed_again_on_another_parent(faulty: CodeMap) -> None:
     proposals = DefectsProposer().propose(faulty, (), (), limit=20)
     rows = [to_record("run", "edits", proposal) for proposal in proposals]
