@@ -17,6 +17,7 @@ class InsertStatement:
     """
 
     name = "insert_statement"
+    local = True
 
     def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
         only(args, "code", "where", "anchor", "nth")

@@ -18,6 +18,7 @@ class ReplaceExpression:
     """
 
     name = "replace_expression"
+    local = True
 
     def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
         only(args, "old", "new", "nth")

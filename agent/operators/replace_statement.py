@@ -13,6 +13,7 @@ class ReplaceStatement:
     """Arguments: `anchor` (`nth` if it repeats), `code`. The comments above the old statement stay."""
 
     name = "replace_statement"
+    local = True
 
     def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
         only(args, "anchor", "nth", "code")

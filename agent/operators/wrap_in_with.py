@@ -13,6 +13,7 @@ class WrapInWith:
     """Arguments: `anchor` (`nth` if it repeats), `context` (the expression after `with`)."""
 
     name = "wrap_in_with"
+    local = True
 
     def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
         only(args, "anchor", "nth", "context")
