@@ -5,6 +5,7 @@ indentation it has in the file, below stand-ins for the lines it stands under: s
 """
 
 import ast
+import symtable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -102,7 +103,7 @@ def _indent(line: bytes) -> bytes | None:
     return indent if not indent.strip(b" \t") else None
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def _module(source: bytes) -> cst.Module:
     """Nodes never change, so that a definition edited a hundred times is parsed once."""
     return parse_cst(source)
@@ -127,11 +128,14 @@ def _is_only(source: bytes, symbol: str) -> bool:
 
 
 def _refuse_broken(data: bytes) -> None:
-    """UnreadableError when a file does not parse. Its shape was judged before, that of what is new by itself."""
+    """UnreadableError when Python does not take a file. Its shape was judged before, that of what is new by itself.
+
+    `symtable` is the parser that `ast.parse` is, and the check of names behind it, without a Python object for every node.
+    """
     if len(data) > MAX_BYTES:
         raise UnreadableError(f"{len(data):,} bytes; the limit is {MAX_BYTES:,}")
     try:
-        ast.parse(data)
+        symtable.symtable(data, "the edited file", "exec")
     except SyntaxError as error:
         raise UnreadableError(f"syntax error at line {error.lineno}: {error.msg}") from error
     except (ValueError, RecursionError, MemoryError) as error:
