@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from branchlab.agent.operators import OPERATORS
 from branchlab.agent.operators.apply import apply_edits
-from branchlab.agent.operators.splice import cut_out, spliced
 from branchlab.agent.operators.spans import spans_of
+from branchlab.agent.operators.splice import cut_out, spliced
 from branchlab.agent.proposal import Edit
 from branchlab.targets.errors import OperatorError
 
