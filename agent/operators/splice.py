@@ -135,7 +135,7 @@ def _refuse_broken(data: bytes) -> None:
     if len(data) > MAX_BYTES:
         raise UnreadableError(f"{len(data):,} bytes; the limit is {MAX_BYTES:,}")
     try:
-        symtable.symtable(data, "the edited file", "exec")
+        symtable.symtable(data.decode(), "the edited file", "exec")
     except SyntaxError as error:
         raise UnreadableError(f"syntax error at line {error.lineno}: {error.msg}") from error
     except (ValueError, RecursionError, MemoryError) as error:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..code_map import CodeMap, Role
+from ..code_map import CodeMap, Role, Symbol
 from ..proposers.defects import Finding, Program
 
 ROLE_ORDER: tuple[Role, ...] = ("model", "training_step", "loss", "evaluation", "data", "prompt", "optimizer")
@@ -28,7 +28,7 @@ class Subject:
 def subjects_of(code: CodeMap, program: Program, findings: Sequence[Finding]) -> tuple[Subject, ...]:
     """Every symbol worth a look, best first, none inside another; tests are not among them."""
     readable = {source.path for source in program.sources}
-    ordered = [*_suspicious(code, findings), *_central(code, program)]
+    ordered = [*_suspicious(code, findings), *_central(code)]
     chosen: list[Subject] = []
     for subject in ordered:
         inside = any(one.holds(subject.file, subject.line) and subject.end_line <= one.end_line for one in chosen)
@@ -51,17 +51,22 @@ def _suspicious(code: CodeMap, findings: Sequence[Finding]) -> list[Subject]:
     return found
 
 
-def _central(code: CodeMap, program: Program) -> list[Subject]:
+def _central(code: CodeMap) -> list[Subject]:
+    """What has a role, in the order of roles; then whatever is called, the most called first."""
     calls: dict[str, int] = {}
     for call in code.calls:
         last = call.callee.rpartition(".")[2]
         calls[last] = calls.get(last, 0) + 1
-    marked = [symbol for symbol in code.symbols if symbol.roles and symbol.kind != "constant"]
+
+    def called(symbol: Symbol) -> int:
+        return calls.get(symbol.name.rpartition(".")[2], 0)
+
+    marked = [s for s in code.symbols if s.kind != "constant" and (s.roles or (s.kind != "module" and called(s)))]
 
     def rank(place: int) -> tuple[int, int, str, int]:
         symbol = marked[place]
         role = min((ROLE_ORDER.index(role) for role in symbol.roles if role in ROLE_ORDER), default=len(ROLE_ORDER))
-        return role, -calls.get(symbol.name.rpartition(".")[2], 0), symbol.file, symbol.line
+        return role, -called(symbol), symbol.file, symbol.line
 
     chosen = (marked[place] for place in sorted(range(len(marked)), key=rank))
-    return [Subject(s.file, s.name, s.line, s.end_line, ", ".join(sorted(s.roles))) for s in chosen]
+    return [Subject(s.file, s.name, s.line, s.end_line, ", ".join(sorted(s.roles)) or "called") for s in chosen]
