@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from textwrap import dedent
 
 import libcst as cst
@@ -131,6 +132,7 @@ class _Finder(cst.CSTVisitor):
         return not (inner and isinstance(self._place, cst.Module)) and not isinstance(node, cst.BaseExpression)
 
 
+@lru_cache(maxsize=4096)
 def _heads(node: cst.BaseStatement) -> tuple[str, ...]:
     empty = cst.Module([])
     if isinstance(node, cst.SimpleStatementLine):

@@ -26,7 +26,21 @@ class Span:
 @lru_cache(maxsize=64)
 def spans_of(data: bytes) -> tuple[Span, ...]:
     """Every class and function of a file, outer before inner. Raises: UnreadableError as `readable.parse`."""
-    return spans_in(parse(data)[1])
+    return spans_in(_tree(data))
+
+
+@lru_cache(maxsize=64)
+def blocks_of(data: bytes) -> tuple[tuple[int, int], ...]:
+    """First and last line of every statement at the top of a file, decorators included."""
+    body = _tree(data).body
+    firsts = [min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))]) for node in body]
+    return tuple((first, node.end_lineno or first) for first, node in zip(firsts, body, strict=True))
+
+
+@lru_cache(maxsize=1)
+def _tree(data: bytes) -> ast.Module:
+    """Both of the above are asked of one file in a row."""
+    return parse(data)[1]
 
 
 def spans_in(tree: ast.Module) -> tuple[Span, ...]:

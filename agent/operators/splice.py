@@ -16,17 +16,22 @@ from ...targets.errors import OperatorError
 from ..readable import MAX_BYTES, UnreadableError, parse
 from ..syntax import parse_cst
 from .base import Operator
-from .spans import Span, spans_of
+from .spans import Span, blocks_of, spans_of
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A file in three parts, of which the middle one is a definition; `header` is what it needs above it to be parsed."""
+    """A file in three parts, of which the middle one is a definition."""
 
     above: bytes
     header: bytes
+    """What the definition needs above it to be parsed alone."""
     definition: bytes
     below: bytes
+    block: bytes
+    """Of `above`, what belongs to the statement at the top of the file that the definition stands in."""
+    rest: bytes
+    """The same of `below`."""
 
 
 def spliced(data: bytes, operator: Operator, symbol: str, args: Mapping[str, str]) -> bytes | None:
@@ -47,7 +52,7 @@ def spliced(data: bytes, operator: Operator, symbol: str, args: Mapping[str, str
     if not after.startswith(cut.header) or not _is_only(after, symbol):
         raise OperatorError("the edit would reach beyond the symbol it names", wanted=symbol)
     result = cut.above + after[len(cut.header) :] + cut.below
-    _refuse_broken(result)
+    _refuse_broken(result, cut.block + after[len(cut.header) :] + cut.rest)
     return result
 
 
@@ -69,7 +74,10 @@ def cut_out(data: bytes, symbol: str) -> Cut | None:
     header = b"if 1:" + newline if indents[0] else b""
     for one, indent in zip(span.around, indents, strict=False):
         header += (indent or b"") + _stand_in(one) + newline
-    return Cut(b"".join(lines[: span.first - 1]), header, definition, b"".join(lines[span.last :]))
+    first, last = next(block for block in blocks_of(data) if block[0] <= span.first <= block[1])
+    above, block = b"".join(lines[: first - 1]), b"".join(lines[first - 1 : span.first - 1])
+    rest = b"".join(lines[span.last : last])
+    return Cut(above + block, header, definition, rest + b"".join(lines[last:]), block, rest)
 
 
 def _stand_in(span: Span) -> bytes:
@@ -127,16 +135,18 @@ def _is_only(source: bytes, symbol: str) -> bool:
     return False
 
 
-def _refuse_broken(data: bytes) -> None:
-    """UnreadableError when Python does not take a file. Its shape was judged before, that of what is new by itself.
+def _refuse_broken(data: bytes, block: bytes) -> None:
+    """UnreadableError when Python does not take the top-level statement that changed, or the file has grown too large.
 
-    `symtable` is the parser that `ast.parse` is, and the check of names behind it, without a Python object for every node.
+    What stands above and below it is as it was, and statements at the top of a file are parsed one by one: where each
+    parses, all do. `symtable` is the parser that `ast.parse` is, and the check of names behind it, without a Python object
+    for every node.
     """
     if len(data) > MAX_BYTES:
         raise UnreadableError(f"{len(data):,} bytes; the limit is {MAX_BYTES:,}")
     try:
-        symtable.symtable(data.decode(), "the edited file", "exec")
+        symtable.symtable(block.decode(), "the edited file", "exec")
     except SyntaxError as error:
-        raise UnreadableError(f"syntax error at line {error.lineno}: {error.msg}") from error
+        raise UnreadableError(f"syntax error at line {error.lineno} of the statement: {error.msg}") from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise UnreadableError(f"Python's parser gave up: {error or type(error).__name__}") from error
