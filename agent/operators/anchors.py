@@ -108,6 +108,10 @@ def _normal(code: str) -> str:
         return ""
 
 
+_NO_STATEMENTS = (cst.BaseExpression, cst.SimpleStatementLine, cst.EmptyLine, cst.TrailingWhitespace)
+"""Inside these no statement stands; most nodes of a function do."""
+
+
 class _Finder(cst.CSTVisitor):
     """Every statement of a place with its heads. A module's own statements only: its definitions are other symbols."""
 
@@ -129,7 +133,7 @@ class _Finder(cst.CSTVisitor):
         if isinstance(node, cst.BaseStatement) and node is not self._place:
             self.statements.append((node, _heads(node)))
         inner = isinstance(node, cst.FunctionDef | cst.ClassDef)
-        return not (inner and isinstance(self._place, cst.Module)) and not isinstance(node, cst.BaseExpression)
+        return not (inner and isinstance(self._place, cst.Module)) and not isinstance(node, _NO_STATEMENTS)
 
 
 @lru_cache(maxsize=4096)
@@ -157,7 +161,7 @@ class _Rewriter(cst.CSTTransformer):
         self._chosen = chosen
 
     def on_visit(self, node: cst.CSTNode) -> bool:
-        return not isinstance(node, cst.BaseExpression)
+        return not isinstance(node, _NO_STATEMENTS)
 
     def on_leave(  # type: ignore[override]
         self, original_node: cst.CSTNode, updated_node: cst.CSTNode

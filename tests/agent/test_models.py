@@ -332,7 +332,8 @@ def test_importing_the_command_or_the_models_brings_no_heavy_library() -> None:
 
 def test_a_scripted_answer_waits_for_the_question_it_is_for() -> None:
     model = Scripted(['{"proposals": []}', "prose", '{"defects": []}'])
-    defects, proposals = ({"properties": {name: {}}} for name in ("defects", "proposals"))
+    defects: dict[str, object] = {"properties": {"defects": {}}}
+    proposals: dict[str, object] = {"properties": {"proposals": {}}}
     asked = [defects, proposals, proposals, proposals, defects]
     given = [model.complete(replace(ASK, schema=schema)).text for schema in asked]
     assert given == ["{}", '{"proposals": []}', "prose", "{}", '{"defects": []}']
