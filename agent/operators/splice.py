@@ -29,9 +29,10 @@ class Cut:
     definition: bytes
     below: bytes
     block: bytes
-    """Of `above`, what belongs to the statement at the top of the file that the definition stands in."""
+    """What above the definition must be parsed with it to know that the file parses: `header`, or, where names of a
+    function around it matter, the beginning of the top-level statement that it stands in."""
     rest: bytes
-    """The same of `below`."""
+    """The same below it: nothing, or the end of that statement."""
 
 
 def spliced(data: bytes, operator: Operator, symbol: str, args: Mapping[str, str]) -> bytes | None:
@@ -74,10 +75,12 @@ def cut_out(data: bytes, symbol: str) -> Cut | None:
     header = b"if 1:" + newline if indents[0] else b""
     for one, indent in zip(span.around, indents, strict=False):
         header += (indent or b"") + _stand_in(one) + newline
+    above, below = b"".join(lines[: span.first - 1]), b"".join(lines[span.last :])
+    if all(one.keyword == "class" for one in span.around):
+        return Cut(above, header, definition, below, header, b"")
     first, last = next(block for block in blocks_of(data) if block[0] <= span.first <= block[1])
-    above, block = b"".join(lines[: first - 1]), b"".join(lines[first - 1 : span.first - 1])
-    rest = b"".join(lines[span.last : last])
-    return Cut(above + block, header, definition, rest + b"".join(lines[last:]), block, rest)
+    block, rest = b"".join(lines[first - 1 : span.first - 1]), b"".join(lines[span.last : last])
+    return Cut(above, header, definition, below, block, rest)
 
 
 def _stand_in(span: Span) -> bytes:
@@ -136,11 +139,11 @@ def _is_only(source: bytes, symbol: str) -> bool:
 
 
 def _refuse_broken(data: bytes, block: bytes) -> None:
-    """UnreadableError when Python does not take the top-level statement that changed, or the file has grown too large.
+    """UnreadableError when Python does not take the `block` that changed, or the file has grown too large.
 
-    What stands above and below it is as it was, and statements at the top of a file are parsed one by one: where each
-    parses, all do. `symtable` is the parser that `ast.parse` is, and the check of names behind it, without a Python object
-    for every node.
+    What stands above and below is as it was, and the statements of a module and of a class are parsed one by one: where
+    each parses, all do. `symtable` is the parser that `ast.parse` is, and the check of names behind it, without a Python
+    object for every node.
     """
     if len(data) > MAX_BYTES:
         raise UnreadableError(f"{len(data):,} bytes; the limit is {MAX_BYTES:,}")

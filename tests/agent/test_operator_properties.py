@@ -206,3 +206,9 @@ def test_names_that_python_refuses_are_refused() -> None:
     edit = Edit("replace_function", "a.py", "f", {"code": "def f(a, a):\n    return a\n"})
     with pytest.raises(OperatorError, match="duplicate argument"):
         apply_edits({"a.py": source}, [edit])
+
+
+def test_names_of_the_function_around_count() -> None:
+    source = b"def outer():\n    n = 0\n    def inner():\n        nonlocal n\n        n += 1\n    return inner\n"
+    edit = Edit("delete_statement", "a.py", "outer.inner", {"anchor": "n += 1"})
+    assert apply_edits({"a.py": source}, [edit])["a.py"] == source.replace(b"        n += 1\n", b"")
