@@ -1,4 +1,4 @@
-"""The language-model proposer of one run: charged, capped, recorded, its failures written down."""
+"""The language model of one run, charged, capped and recorded: it reads, and it proposes."""
 
 import shlex
 from dataclasses import replace
@@ -11,19 +11,22 @@ from .checks import CHECKS
 from .checks.base import Change
 from .checks.kind import prove_kind
 from .code_map import CodeMap
-from .events import ModelCharged, ProposalRefused
+from .events import ModelCharged, Note, ProposalRefused
 from .lab import Lab
-from .models import Budgeted, Completion, Remembering, answers_in, make_model, price_ceiling
+from .models import Budgeted, Completion, Model, Remembering, answers_in, make_model, price_ceiling
+from .models.scripted import NOTHING
 from .operators.apply import apply_edits
 from .proposal import Proposal
 from .proposers.base import Proposer
-from .proposers.defects import find_defects
+from .proposers.defects import Finding, find_defects
 from .proposers.language_model import LanguageModelProposer
+from .proposers.reading import ReadingProposer
+from .reading.reader import ModelReader, Reading
 from .records import to_record
 
 
-def modelled(lab: Lab) -> Proposer:
-    """The proposer. Its answers are kept in `cassette.jsonl` of the run before anything is made of them: `replay:` can
+def charged_model(lab: Lab) -> Model:
+    """The run's model. Its answers are kept in `cassette.jsonl` of the run before anything is made of them: `replay:` can
     repeat the run without a key, and a resumed run asks and pays for nothing twice."""
     ledger = lab.journal.ledger
 
@@ -33,6 +36,25 @@ def modelled(lab: Lab) -> Proposer:
             output_tokens=answer.output_tokens, dollars=answer.dollars, purpose="propose",
         )  # fmt: skip
         lab.say(ModelCharged("edits", answer.model, answer.input_tokens, answer.output_tokens, answer.dollars))
+
+    cassette = lab.folder / "cassette.jsonl"
+    answers = answers_in(cassette)
+    for _, answer in answers[ledger.model_cost(lab.run_id).calls :]:
+        charge(answer)  # a stop came between the answer and its charge
+    before = ledger.model_cost(lab.run_id)
+    capped = Budgeted(
+        make_model(lab.options.model, record=cassette, given=sum(answer.text != NOTHING for _, answer in answers)),
+        lab.target.model_dollars,
+        charge,
+        ceiling=price_ceiling(lab.options.model),
+        spent=before.dollars,
+        unpriced=before.unpriced_calls,
+    )
+    return Remembering(capped, dict(answers))
+
+
+def modelled(lab: Lab, model: Model) -> Proposer:
+    """The proposer that asks the model for edits; what it gets wrong is written down."""
 
     def validate(proposal: Proposal) -> str:
         before = lab.code(proposal.parent).sources
@@ -56,27 +78,36 @@ def modelled(lab: Lab) -> Proposer:
     def suspects(code: CodeMap) -> list[str]:
         return [f"{f.file}:{f.line} {f.title}" for f in find_defects(code)]
 
-    cassette = lab.folder / "cassette.jsonl"
-    answers = answers_in(cassette)
-    for _, answer in answers[ledger.model_cost(lab.run_id).calls :]:
-        charge(answer)  # a stop came between the answer and its charge
-    before = ledger.model_cost(lab.run_id)
-    capped = Budgeted(
-        make_model(lab.options.model, record=cassette, given=len(answers)),
-        lab.target.model_dollars,
-        charge,
-        ceiling=price_ceiling(lab.options.model),
-        spent=before.dollars,
-        unpriced=before.unpriced_calls,
-    )
     return LanguageModelProposer(
-        Remembering(capped, dict(answers)),
+        model,
         validate,
         on_failure,
         suspects,
         partial(_editable, lab.target),
         _task(lab.target),
     )
+
+
+def reading(lab: Lab, model: Model) -> Proposer:
+    """The proposer of what the model suspects after reading the base commit, which it does once, when first asked."""
+    kept: list[Reading] = []
+
+    def findings() -> tuple[Finding, ...]:
+        if not kept:
+            code = lab.code(lab.checkout.base)
+            kept.append(ModelReader(model, partial(_editable, lab.target)).read(code, find_defects(code)))
+            lab.journal.ledger.update_settings(
+                lab.run_id,
+                model_reading=kept[0].in_words(),
+                model_findings=[
+                    {"file": f.file, "line": f.line, "title": f.title, "rationale": f.rationale, "edits": len(f.edits)}
+                    for f in kept[0].findings
+                ],
+            )
+            lab.say(Note(kept[0].in_words()))
+        return kept[0].findings
+
+    return ReadingProposer(findings)
 
 
 def _editable(target: Target, file: str) -> bool:

@@ -32,7 +32,7 @@ from .graph import drive
 from .journal import Journal
 from .lab import Lab, Options
 from .live import LiveView
-from .modelled import modelled
+from .modelled import charged_model, modelled, reading
 from .proposers import structured_proposers
 from .slots import Slots
 
@@ -172,7 +172,9 @@ def _lab(
     lab.orphans = journal.orphans()
     lab.structured = structured_proposers()
     if options.model:
-        lab.modelled = modelled(lab)
+        model = charged_model(lab)
+        lab.structured = (*lab.structured, reading(lab, model))
+        lab.modelled = modelled(lab, model)
     return lab
 
 

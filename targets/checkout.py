@@ -11,27 +11,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 
-from .clones import clone_for, fetch_url, locked, register
+from .clones import clone_for, fetch_url, join_packs, locked, register
+from .diffs import candidates_below, diffs_of
+from .drafts import NewCommit, draft_of, refuse_clashes, regular
 from .errors import StateError, TargetError
-from .fast_import import FastImport, check_ref, commit_head
+from .fast_import import Draft, FastImport, check_ref, commit_head
 from .hardened_git import GitFailed, git
 from .objects import Objects
 from .scope import check_scope, matches
 from .shipped import is_shipped, repository_of
 from .state_folder import prepare_home
 from .target import Target
-from .tree import LINK, SUBMODULE, Entry, blob_id, refuse_unsafe
+from .tree import LINK, SUBMODULE, Entry, blob_id
 from .urls import is_url
 from .user_repository import INIT, UserRepository
 
-__all__ = ["Checkout", "check_scope", "matches"]
+__all__ = ["Checkout", "NewCommit", "check_scope", "matches"]
 
 TEXT = frozenset((".py", ".yaml", ".yml", ".toml", ".json", ".md", ".txt", ".cfg", ".ini", ".j2", ".prompt"))
 SPACE = "free space there, or see to its rights"
 BASES = "refs/base/"
 """Commits taken from the source; what is below them need not be copied again."""
-NO_ATTRIBUTES = {"GIT_ATTR_SOURCE": "4b825dc642cb6eb9a060e54bf8d69288fbee4904"}
-"""The empty tree: newer git reads .gitattributes of HEAD in a bare repository, where a candidate could hide a diff."""
+REPACK_AFTER = 200
+"""Packs of our own, one for each call that commits, after which they are joined: every one slows all that follows."""
 
 
 class Checkout:
@@ -55,6 +57,7 @@ class Checkout:
         self._users = register(git_dir)
         self._objects = Objects(git_dir)
         self._import = FastImport(git_dir)
+        self._packs = 0
         self._lock = threading.RLock()
 
     @classmethod
@@ -135,7 +138,7 @@ class Checkout:
     def files(self, commit: str) -> Mapping[str, int]:
         """Size in bytes of every regular file of a commit, by path; links and submodules are not files."""
         with self._lock:
-            entries = {path: entry for path, entry in self._entries(commit).items() if _regular(entry)}
+            entries = {path: entry for path, entry in self._entries(commit).items() if regular(entry)}
             sizes = self._objects.sizes(entry.sha for entry in entries.values())
             return {path: sizes[entry.sha] for path, entry in entries.items()}
 
@@ -151,7 +154,7 @@ class Checkout:
         """The content of one file. Raises: TargetError when the commit has no such regular file."""
         with self._lock:
             entry = self._entries(commit).get(path)
-            if entry is None or not _regular(entry):
+            if entry is None or not regular(entry):
                 raise TargetError("no such file in this commit", found=path, where=commit[:12])
             return self._objects.blob(entry.sha)
 
@@ -173,10 +176,17 @@ class Checkout:
 
     def diff(self, parent: str, commit: str) -> str:
         """The unified diff between two commits; bytes that are no UTF-8 are replaced."""
-        _full_id(parent), _full_id(commit)
-        options = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/")
-        text = git(self.git_dir, "diff", *options, parent, commit, "--", env=NO_ATTRIBUTES)
-        return text.decode("utf-8", "replace")
+        return self.diffs([(parent, commit)])[0]
+
+    def diffs(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
+        """The same for each (parent, commit), by one git process for all of them."""
+        return diffs_of(self.git_dir, [(_full_id(parent), _full_id(commit)) for parent, commit in pairs])
+
+    def candidates(self, run: str) -> Mapping[str, str]:
+        """Ref to commit of every candidate below refs/branchlab/RUN."""
+        prefix = f"refs/branchlab/{run}"
+        check_ref(prefix)
+        return candidates_below(self.git_dir, prefix)
 
     def commit(self, parent: str, changes: Mapping[str, bytes | None], message: str, ref: str) -> str:
         """A new commit with these files written, or deleted where None, kept under a ref below refs/branchlab/.
@@ -185,20 +195,22 @@ class Checkout:
         Raises: TargetError when a path cannot be changed or the ref already holds another commit, StateError when git
         cannot write.
         """
-        check_ref(ref)
+        return self.commit_all(parent, [NewCommit(changes, message, ref)])[0]
+
+    def commit_all(self, parent: str, wanted: Sequence[NewCommit]) -> list[str]:
+        """The same for many at once, which end up in one pack. When it raises, some may have been made."""
         with self._lock:
-            entries = self._entries(parent)
-            files = {path: _change(entries, path, data) for path, data in changes.items()}
-            head = commit_head(parent, self._objects.head(parent).time, message)
-            existing = self._objects.find(ref)
-            if existing and not self._is(existing, parent, files, head):
-                raise TargetError(
-                    "this ref holds another candidate", found=f"{ref} at {existing}", where=str(self.git_dir)
-                )
+            entries, time = self._entries(parent), self._objects.head(parent).time
+            drafts = [draft_of(entries, new, parent, time) for new in wanted]
+            refuse_clashes(drafts)
+            existing = [self._objects.find(draft.ref) for draft in drafts]
+            for draft, found in zip(drafts, existing, strict=True):
+                if found and not self._is(found, parent, draft.files, draft.head):
+                    raise TargetError(
+                        "this ref holds another candidate", found=f"{draft.ref} at {found}", where=str(self.git_dir)
+                    )
             try:
-                commit = existing or self._import.commit(ref, head, files)
-                if self._objects.find(ref) != commit:
-                    raise GitFailed("fast-import", self._import.complaint())
+                made = iter(self._write([d for d, found in zip(drafts, existing, strict=True) if not found]))
             except GitFailed as error:
                 raise StateError(
                     "git fast-import could not write a candidate",
@@ -206,7 +218,23 @@ class Checkout:
                     where=str(self.git_dir),
                     fix=SPACE,
                 ) from None
-            return commit
+            return [found or next(made) for found in existing]
+
+    def _write(self, drafts: Sequence[Draft]) -> list[str]:
+        if not drafts:
+            return []
+        made = self._import.commit(drafts)
+        for draft, commit in zip(drafts, made, strict=True):
+            if self._objects.find(draft.ref) != commit:
+                raise GitFailed("fast-import", self._import.complaint())
+        self._packs += 1
+        if self._packs >= REPACK_AFTER:
+            self._packs = 0
+            # Both children hold packs open that are about to go; the next question starts others.
+            self._import.close()
+            self._objects.close()
+            join_packs(self.git_dir, self._users)
+        return made
 
     def materialise(self, commit: str, folder: Path, *, leave_out: Sequence[str] = ()) -> None:
         """Writes the files of a commit into a new or empty folder: no .git, no links, nothing that matches `leave_out`.
@@ -222,7 +250,7 @@ class Checkout:
                     raise TargetError("the folder is not empty, or a link to another one", where=str(folder))
                 made = {""}
                 for path, entry in entries.items():
-                    if not _regular(entry) or (leave_out and matches(path, leave_out)):
+                    if not regular(entry) or (leave_out and matches(path, leave_out)):
                         continue
                     if (parent := path.rpartition("/")[0]) not in made:
                         (folder / parent).mkdir(parents=True, exist_ok=True)
@@ -352,10 +380,6 @@ class Checkout:
         )
 
 
-def _regular(entry: Entry) -> bool:
-    return entry.mode not in (LINK, SUBMODULE)
-
-
 def _executable(path: str, flags: int) -> int:
     return os.open(path, flags, 0o777)
 
@@ -369,21 +393,3 @@ def _full_id(commit: str) -> str:
 def _some(paths: Sequence[str]) -> str:
     shown = ", ".join(path if path.isprintable() else repr(path) for path in paths[:3])
     return f"{shown} and {len(paths) - 3} more" if len(paths) > 3 else shown
-
-
-def _change(entries: Mapping[str, Entry], path: str, data: bytes | None) -> tuple[int, bytes] | None:
-    """Mode and content of a file to write, None for one to delete. Raises: TargetError where neither can be."""
-    parts = path.split("/")
-    for part in parts:
-        refuse_unsafe(part.encode("utf-8", "surrogateescape"))
-    entry = entries.get(path)
-    if entry is not None and not _regular(entry):
-        raise TargetError("a link or a submodule cannot be edited", found=path)
-    if entry is None and data is None:
-        raise TargetError("a file that is not there cannot be deleted", found=path)
-    above = {"/".join(parts[:at]) for at in range(1, len(parts))}
-    if entry is None and (above & entries.keys() or any(other.startswith(f"{path}/") for other in entries)):
-        raise TargetError("a file and a folder cannot have one name", found=path)
-    if data is None:
-        return None
-    return (0o100755 if entry is not None and entry.executable else 0o100644), data

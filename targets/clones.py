@@ -88,16 +88,27 @@ def fetch_url(url: str, clone: Path) -> None:
 def register(clone: Path) -> IO[str]:
     """An open file that says this process uses the clone, until it is closed.
 
-    When nobody else does, the small packs that earlier runs left, one a candidate, are joined first.
+    When nobody else does, the small packs that earlier runs left are joined first.
     """
+    users = clone.with_suffix(".users").open("w")
+    if len(_packs(clone)) >= MANY_PACKS:
+        join_packs(clone, users)
+    fcntl.flock(users, fcntl.LOCK_SH)
+    return users
+
+
+def join_packs(clone: Path, users: IO[str]) -> None:
+    """Joins small packs and packs the refs, unless another process uses the clone: its children may read them."""
     with locked(clone):
-        users = clone.with_suffix(".users").open("w")
         try:
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             pass
         else:
-            if sum(1 for _ in clone.glob("objects/pack/*.pack")) >= MANY_PACKS:
-                git(clone, "repack", "-d", "--quiet", "--geometric=2", "--no-write-bitmap-index")
+            git(clone, "repack", "-d", "--quiet", "--geometric=2", "--no-write-bitmap-index")
+            git(clone, "pack-refs", "--all")
         fcntl.flock(users, fcntl.LOCK_SH)
-        return users
+
+
+def _packs(clone: Path) -> list[Path]:
+    return list(clone.glob("objects/pack/*.pack"))

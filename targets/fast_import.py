@@ -1,9 +1,10 @@
-"""Writes candidate commits through one long-lived `git fast-import`: a millisecond of CPU each, no work tree, no index."""
+"""Writes candidate commits through one long-lived `git fast-import`: no work tree, no index, few packs."""
 
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -11,13 +12,26 @@ from .errors import TargetError
 from .hardened_git import GitFailed, command, environment
 
 AUTHOR = "branchlab <branchlab@localhost>"
+BATCH = 500
+"""Commits behind one checkpoint: what git answers to so many fits a pipe that nobody reads yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A commit to be made."""
+
+    ref: str
+    head: bytes
+    """What `commit_head` makes."""
+    files: Mapping[str, tuple[int, bytes] | None]
+    """Mode and content by path; None deletes."""
 
 
 class FastImport:
-    """A child process that is fed commit after commit and publishes each one before it answers.
+    """A child process that is fed commits and publishes them before it answers.
 
-    Each commit is closed with `checkpoint`, which makes objects and ref visible to every other process; `--done`
-    makes git refuse what a killed parent left half written.
+    `checkpoint` makes objects and refs visible to every other process and ends a pack: one for a call, however many
+    commits it makes. `--done` makes git refuse what a killed parent left half written.
     """
 
     def __init__(self, git_dir: Path) -> None:
@@ -25,30 +39,32 @@ class FastImport:
         self._child: subprocess.Popen[bytes] | None = None
         self._stderr: IO[bytes] | None = None
 
-    def commit(self, ref: str, head: bytes, files: Mapping[str, tuple[int, bytes] | None]) -> str:
-        """The id of a new commit, now at `ref`; `head` is what `commit_head` makes, a file is mode and content or None.
+    def commit(self, drafts: Sequence[Draft]) -> list[str]:
+        """The ids of new commits, each now at its ref.
 
-        Raises: GitFailed when git refuses or dies, for instance on a full disk.
+        Raises: GitFailed when git refuses or dies, for instance on a full disk; then some may have been made.
         """
-        parts = [f"commit {ref}\nmark :1\n".encode(), head]
-        for path, file in sorted(files.items()):
-            if file is None:
-                parts.append(b"D " + quoted(path) + b"\n")
-            else:
-                mode, data = file
-                parts.append(b"M %06o inline %s\ndata %d\n%s\n" % (mode, quoted(path), len(data), data))
-        # The reset makes the child forget this ref: else each checkpoint would lock all it has ever written again.
-        parts.append(f"\ncheckpoint\nget-mark :1\nreset {ref}\n\n".encode())
+        made: list[str] = []
+        for start in range(0, len(drafts), BATCH):
+            made += self._batch(drafts[start : start + BATCH])
+        return made
+
+    def _batch(self, drafts: Sequence[Draft]) -> list[str]:
+        parts = [part for mark, draft in enumerate(drafts, 1) for part in _commands(mark, draft)]
+        parts.append(b"checkpoint\n")
+        parts += [b"get-mark :%d\n" % mark for mark in range(1, len(drafts) + 1)]
+        # The reset makes the child forget these refs: else each checkpoint would lock all it has ever written again.
+        parts += [b"reset %s\n\n" % draft.ref.encode() for draft in drafts]
         commands = b"".join(parts)
         # A child that had died of a signal is replaced; what kills a second one as well is the error.
         for _ in range(2):
-            answer = self._answer(commands)
-            if re.fullmatch(rb"[0-9a-f]{40}", answer):
-                return answer.decode()
+            answers = self._answers(commands, len(drafts))
+            if all(re.fullmatch(rb"[0-9a-f]{40}", answer) for answer in answers):
+                return [answer.decode() for answer in answers]
             error = self._died()
         raise error
 
-    def _answer(self, commands: bytes) -> bytes:
+    def _answers(self, commands: bytes, count: int) -> list[bytes]:
         child = self._running()
         assert child.stdin is not None  # noqa: S101
         assert child.stdout is not None  # noqa: S101
@@ -56,8 +72,8 @@ class FastImport:
             child.stdin.write(commands)
             child.stdin.flush()
         except BrokenPipeError:
-            return b""
-        return child.stdout.readline().strip()
+            return [b""]
+        return [child.stdout.readline().strip() for _ in range(count)]
 
     def complaint(self) -> bytes:
         """The last of what git wrote to stderr, such as why it would not move a ref; empty when there is none."""
@@ -104,6 +120,17 @@ class FastImport:
         error = GitFailed("fast-import", self.complaint())
         self.close()
         return error
+
+
+def _commands(mark: int, draft: Draft) -> list[bytes]:
+    parts = [b"commit %s\nmark :%d\n" % (draft.ref.encode(), mark), draft.head]
+    for path, file in sorted(draft.files.items()):
+        if file is None:
+            parts.append(b"D " + quoted(path) + b"\n")
+        else:
+            mode, data = file
+            parts.append(b"M %06o inline %s\ndata %d\n%s\n" % (mode, quoted(path), len(data), data))
+    return [*parts, b"\n"]
 
 
 def commit_head(parent: str, time: int, message: str) -> bytes:

@@ -37,12 +37,26 @@ def snapshot(repo: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in kept}
 
 
+def suspected(line: int) -> dict[str, object]:
+    evidence = {"file": "model.py", "line": line, "quote": "return [point[0], 1.0]"}
+    return {
+        "symbol": "features",
+        "title": "Read both coordinates",
+        "rationale": "One is left out.",
+        "evidence": [evidence],
+    }
+
+
+SUSPECTED = {"defects": [suspected(2), suspected(3)]}
+"""What a model names after reading: one defect that is there, one that is on another line."""
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, "subprocess.CompletedProcess[str]"]:
     """One whole run with a scripted model: a good idea, one that reaches for the evaluator, then nothing."""
     folder = make_project(tmp_path_factory.mktemp("tour") / "project")
     before = snapshot(folder / "repo")
-    model = write_answers(folder / "answers.json", {"proposals": [FIX, SNEAKY]})
+    model = write_answers(folder / "answers.json", SUSPECTED, {"proposals": [FIX, SNEAKY]})
     result = branchlab(folder, "run", "target.toml", "--budget", "40s", "--jobs", "2", "--model", model)
     assert result.returncode == 0, result.stderr
     assert snapshot(folder / "repo") == before
@@ -90,6 +104,16 @@ def test_an_edit_of_the_evaluator_is_refused_with_its_reason(
     outcomes = {row["title"]: row["outcome"] for row in shown(folder)["proposals"]}
     assert outcomes["Use both coordinates"] == "branched"
     assert not any(row["commit"] for row in shown(folder)["proposals"] if row["title"] == "Grade myself")
+
+
+def test_what_the_model_suspects_after_reading_is_told_where_its_lines_hold(
+    finished: tuple[Path, "subprocess.CompletedProcess[str]"],
+) -> None:
+    folder, result = finished
+    settings = shown(folder)["run"]["settings"]
+    assert [(f["file"], f["line"], f["edits"]) for f in settings["model_findings"]] == [("model.py", 2, 0)]
+    assert "dropped: 1 a quote that is not on the line it names" in settings["model_reading"]
+    assert "the model read" in result.stderr
 
 
 def test_every_arm_is_charged_and_none_exceeds_its_share(

@@ -13,6 +13,7 @@ class AddDecorator:
     """Arguments: `decorator`, the expression after the `@`. It goes nearest to the definition."""
 
     name = "add_decorator"
+    local = True
 
     def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
         only(args, "decorator")

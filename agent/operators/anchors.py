@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from textwrap import dedent
 
 import libcst as cst
@@ -11,6 +12,9 @@ from ...targets.errors import OperatorError
 from .definitions import Place
 
 Rewrite = Callable[[cst.BaseStatement], Sequence[cst.BaseStatement]]
+Siblings = tuple[cst.CSTNode, Sequence[cst.BaseStatement], int]
+"""What a statement stands in, the statements of that block, and its place among them."""
+Refuse = Callable[[Siblings], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +32,14 @@ class Anchor:
             raise OperatorError("an anchor is one statement, or the first line of one", found=text)
         return cls(head, nth)
 
-    def rewrite(self, place: Place, change: Rewrite) -> Place | None:
+    def rewrite(self, place: Place, change: Rewrite, refuse: Refuse | None = None) -> Place | None:
         """`place` with the one matching statement replaced by what `change` gives; None when nothing matches.
 
         Raises:
-            OperatorError: several statements match and `nth` does not choose one.
+            OperatorError: several statements match and `nth` does not choose one, or `refuse` raises it for where the
+                statement stands, as when the edit was made before.
         """
-        return rewrite_all([(self, change)], place)
+        return rewrite_all([(self, change)], place, refuse)
 
 
 def head_of(text: str) -> str:
@@ -56,7 +61,7 @@ def head(node: ast.stmt) -> str:
     return text
 
 
-def rewrite_all(changes: Sequence[tuple[Anchor, Rewrite]], place: Place) -> Place | None:
+def rewrite_all(changes: Sequence[tuple[Anchor, Rewrite]], place: Place, refuse: Refuse | None = None) -> Place | None:
     """Applies several changes in one pass; None unless each found its statement."""
     finder = _Finder(place)
     place.visit(finder)
@@ -67,11 +72,44 @@ def rewrite_all(changes: Sequence[tuple[Anchor, Rewrite]], place: Place) -> Plac
             return None
         if anchor.nth is None and len(found) > 1:
             raise OperatorError(f"{len(found)} statements read the same; argument nth says which", found=anchor.head)
-        chosen[found[(anchor.nth or 1) - 1]] = change
+        statement = found[(anchor.nth or 1) - 1]
+        chosen[statement] = change
+        if refuse is not None and statement in finder.siblings:
+            refuse(finder.siblings[statement])
     if len(chosen) < len(changes):
         raise OperatorError("the same statement is named twice", found=changes[0][0].head)
     rewritten = place.visit(_Rewriter(chosen))
     return rewritten if isinstance(rewritten, cst.Module | cst.FunctionDef | cst.ClassDef) else None
+
+
+def reads(statements: Sequence[cst.CSTNode]) -> list[str]:
+    """Each statement in one spelling, comments and layout aside; what has no spelling of its own reads empty."""
+    empty = cst.Module([])
+    return [_normal(empty.code_for_node(one)) for one in statements]
+
+
+def refuse_beside(new: Sequence[cst.BaseStatement], first: int, last: int) -> Refuse:
+    """Refuses where `new` stands already, beginning between `first` and `last` statements from the one named."""
+
+    def refuse(where: Siblings) -> None:
+        _, body, index = where
+        wanted = reads(new)
+        for start in range(max(0, index + first), index + last + 1):
+            if reads(body[start : start + len(new)]) == wanted:
+                raise OperatorError("the statements stand there already", found=wanted[0])
+
+    return refuse
+
+
+def _normal(code: str) -> str:
+    try:
+        return ast.unparse(ast.parse(dedent(code).strip()))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+
+
+_NO_STATEMENTS = (cst.BaseExpression, cst.SimpleStatementLine, cst.EmptyLine, cst.TrailingWhitespace)
+"""Inside these no statement stands; most nodes of a function do."""
 
 
 class _Finder(cst.CSTVisitor):
@@ -81,14 +119,24 @@ class _Finder(cst.CSTVisitor):
         super().__init__()
         self._place = place
         self.statements: list[tuple[cst.BaseStatement, tuple[str, ...]]] = []
+        self.siblings: dict[cst.BaseStatement, Siblings] = {}
+        self._around: list[cst.CSTNode] = []
+
+    def on_leave(self, original_node: cst.CSTNode) -> None:
+        self._around.pop()
 
     def on_visit(self, node: cst.CSTNode) -> bool:
+        self._around.append(node)
+        if isinstance(node, cst.IndentedBlock | cst.Module):
+            holder = self._around[-2] if len(self._around) > 1 else node
+            self.siblings |= {one: (holder, node.body, index) for index, one in enumerate(node.body)}
         if isinstance(node, cst.BaseStatement) and node is not self._place:
             self.statements.append((node, _heads(node)))
         inner = isinstance(node, cst.FunctionDef | cst.ClassDef)
-        return not (inner and isinstance(self._place, cst.Module)) and not isinstance(node, cst.BaseExpression)
+        return not (inner and isinstance(self._place, cst.Module)) and not isinstance(node, _NO_STATEMENTS)
 
 
+@lru_cache(maxsize=4096)
 def _heads(node: cst.BaseStatement) -> tuple[str, ...]:
     empty = cst.Module([])
     if isinstance(node, cst.SimpleStatementLine):
@@ -113,7 +161,7 @@ class _Rewriter(cst.CSTTransformer):
         self._chosen = chosen
 
     def on_visit(self, node: cst.CSTNode) -> bool:
-        return not isinstance(node, cst.BaseExpression)
+        return not isinstance(node, _NO_STATEMENTS)
 
     def on_leave(  # type: ignore[override]
         self, original_node: cst.CSTNode, updated_node: cst.CSTNode

@@ -10,6 +10,8 @@ from ..readable import UnreadableError, parse
 from ..syntax import parse_cst
 from . import OPERATORS
 from .base import Operator, TextOperator
+from .spans import spans_in, spans_of
+from .splice import spliced
 
 
 def apply_edits(sources: Mapping[str, bytes], edits: Sequence[Edit]) -> dict[str, bytes]:
@@ -47,19 +49,26 @@ def _apply(before: bytes, edit: Edit) -> bytes:
 
 
 def _apply_to_python(before: bytes, edit: Edit, operator: Operator) -> bytes:
-    after = operator.apply(parse_cst(before), edit.symbol, edit.arguments).bytes
+    after = spliced(before, operator, edit.symbol, edit.arguments) if getattr(operator, "local", False) else None
+    if after is None:
+        after = _apply_to_file(before, edit, operator)
     if after == before:
         raise OperatorError("nothing would change")
-    if edit.symbol and (name := _nearest_definition(parse(before)[1], edit.symbol)):
+    return after
+
+
+def _apply_to_file(before: bytes, edit: Edit, operator: Operator) -> bytes:
+    after = operator.apply(parse_cst(before), edit.symbol, edit.arguments).bytes
+    if edit.symbol and (name := _nearest_definition(before, edit.symbol)):
         _refuse_reach(before, after, name)
     else:
         parse(after)
     return after
 
 
-def _nearest_definition(tree: ast.Module, symbol: str) -> str:
+def _nearest_definition(data: bytes, symbol: str) -> str:
     """The longest leading part of `symbol` that is a definition: `Net.__init__` for `Net.__init__.Dropout.p`."""
-    names = {name for name, _ in _definitions(tree)}
+    names = {span.name for span in spans_of(data)}
     parts = symbol.split(".")
     return next((n for i in range(len(parts), 0, -1) if (n := ".".join(parts[:i])) in names), "")
 
@@ -73,25 +82,8 @@ def _outside(data: bytes, name: str) -> list[str]:
     """Lines that belong neither to the definitions called `name` nor to an import at the top level."""
     text, tree = parse(data)
     lines: list[str | None] = list(text.split("\n"))
-    spans = [span for found, span in _definitions(tree) if found == name]
+    spans = [(span.first, span.last) for span in spans_in(tree) if span.name == name]
     spans += [(s.lineno, s.end_lineno or s.lineno) for s in tree.body if isinstance(s, ast.Import | ast.ImportFrom)]
     for first, last in spans:
         lines[first - 1 : last] = [None] * (last - first + 1)
     return [line for line in lines if line is not None]
-
-
-def _definitions(tree: ast.Module) -> list[tuple[str, tuple[int, int]]]:
-    """Qualified name, and first (decorators included) and last line, of every class and function."""
-    found: list[tuple[str, tuple[int, int]]] = []
-
-    def walk(node: ast.AST, prefix: str) -> None:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                first = min([child.lineno, *(d.lineno for d in child.decorator_list)])
-                found.append((prefix + child.name, (first, child.end_lineno or first)))
-                walk(child, f"{prefix}{child.name}.")
-            elif not isinstance(child, ast.expr):
-                walk(child, prefix)
-
-    walk(tree, "")
-    return found

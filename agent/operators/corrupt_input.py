@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import libcst as cst
 
 from ...targets.errors import OperatorError
+from .anchors import reads
 from .arguments import only, required
 from .constants import defined_constant
 from .imported_names import require
@@ -31,6 +32,9 @@ class CorruptInput:
         dropout = require(module, "torch.nn.functional.dropout")
         line = cst.parse_statement(f"{name} = {dropout}({normalize}({name}), {rate}, self.training)")
         body = list(forward.body.body)
-        body.insert(1 if forward.get_docstring() is not None else 0, line)
+        place = 1 if forward.get_docstring() is not None else 0
+        if reads(body[place : place + 1]) == reads([line]):
+            raise OperatorError("the input is corrupted already", where=symbol)
+        body.insert(place, line)
         corrupted = forward.with_changes(body=forward.body.with_changes(body=body))
         return cst.ensure_type(module.deep_replace(forward, corrupted), cst.Module)

@@ -34,7 +34,7 @@ def edit_definition(module: cst.Module, symbol: str, change: Change) -> cst.Modu
 
 
 class _Walk(cst.CSTTransformer):
-    """Descends only into definitions on the way to the named one."""
+    """Descends only into the definitions around the named one."""
 
     def __init__(self, path: list[str], change: Change) -> None:
         super().__init__()
@@ -58,7 +58,8 @@ class _Walk(cst.CSTTransformer):
 
     def _enter(self, node: cst.FunctionDef | cst.ClassDef) -> bool:
         self._here.append(node.name.value)
-        return not self.done and self._here == self._path[: len(self._here)]
+        # Not into the named one itself: whoever changes it walks it again.
+        return not self.done and len(self._here) < len(self._path) and self._here == self._path[: len(self._here)]
 
     def _leave(self, node: cst.FunctionDef | cst.ClassDef) -> cst.BaseStatement:
         here = list(self._here)

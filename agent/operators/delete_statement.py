@@ -13,6 +13,7 @@ class DeleteStatement:
     """Arguments: `anchor`, and `nth` if it repeats. A block left empty gets a `pass`."""
 
     name = "delete_statement"
+    local = True
 
     def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
         only(args, "anchor", "nth")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import libcst as cst
 
 from ...targets.errors import OperatorError
-from .anchors import Anchor
+from .anchors import Anchor, reads, refuse_beside
 from .arguments import choice, nth, only, required, statements
 from .definitions import Place, edit_definition
 
@@ -13,10 +13,11 @@ from .definitions import Place, edit_definition
 class InsertStatement:
     """Arguments: `code`; `where` (before, after, first, last); for before and after `anchor`, and `nth` if it repeats.
 
-    `first` means after the docstring.
+    `first` means after the docstring. What stands there already is refused.
     """
 
     name = "insert_statement"
+    local = True
 
     def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
         only(args, "code", "where", "anchor", "nth")
@@ -25,8 +26,11 @@ class InsertStatement:
         if where in ("first", "last"):
             return edit_definition(module, symbol, lambda place: _at_end(place, new, where))
         anchor = Anchor.of(required(args, "anchor"), nth(args))
+        at = 1 if where == "after" else -len(new)
         return edit_definition(
-            module, symbol, lambda place: anchor.rewrite(place, lambda old: _beside(old, new, where))
+            module,
+            symbol,
+            lambda place: anchor.rewrite(place, lambda old: _beside(old, new, where), refuse_beside(new, at, at)),
         )
 
 
@@ -57,6 +61,9 @@ def _joined(
     start = len(body)
     if where == "first":
         start = 1 if body and _is_docstring(body[0]) else 0
+    there = body[start : start + len(new)] if where == "first" else body[-len(new) :]
+    if reads(there) == reads(new):
+        raise OperatorError("the statements stand there already", found=reads(new)[0])
     return [*body[:start], *new, *body[start:]]
 
 

@@ -13,6 +13,7 @@ class MoveStatement:
     """Arguments: `anchor` (what moves; `nth` if it repeats), `where` (before, after), `to` (another statement)."""
 
     name = "move_statement"
+    local = True
 
     def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
         only(args, "anchor", "nth", "where", "to")

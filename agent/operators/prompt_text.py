@@ -12,6 +12,8 @@ def with_instruction(text: str, instruction: str, newline: str = "\n") -> str:
     """`text` with one more paragraph, before a closing `Answer:` when it ends in one, else at its end."""
     refuse_fields(instruction)
     lines = text.split(newline)
+    if instruction.strip() in [line.strip() for line in lines]:
+        raise OperatorError("the instruction stands there already", found=instruction)
     last = max((i for i, line in enumerate(lines) if line.strip()), default=-1)
     ends_open = last >= 0 and lines[last].rstrip().endswith(":")
     at = last if ends_open else last + 1

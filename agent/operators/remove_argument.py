@@ -16,6 +16,7 @@ class RemoveArgument:
     """
 
     name = "remove_argument"
+    local = True
 
     def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
         only(args, "argument", "within", "nth")

@@ -13,6 +13,7 @@ class ReplaceFunction:
     """Arguments: `code`, one `def` (or `class`) of the same name. The comments above the old one stay."""
 
     name = "replace_function"
+    local = True
 
     def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
         only(args, "code")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import libcst as cst
 
-from .anchors import Anchor
+from .anchors import Anchor, refuse_beside
 from .arguments import nth, only, required, statements
 from .definitions import edit_definition
 
@@ -13,6 +13,7 @@ class ReplaceStatement:
     """Arguments: `anchor` (`nth` if it repeats), `code`. The comments above the old statement stay."""
 
     name = "replace_statement"
+    local = True
 
     def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
         only(args, "anchor", "nth", "code")
@@ -23,4 +24,6 @@ class ReplaceStatement:
             above = [*getattr(old, "leading_lines", ()), *getattr(new[0], "leading_lines", ())]
             return [new[0].with_changes(leading_lines=above), *new[1:]]
 
-        return edit_definition(module, symbol, lambda place: anchor.rewrite(place, change))
+        # `code` may hold the anchor itself: the second time it would be written into itself.
+        refuse = refuse_beside(new, 1 - len(new), 0)
+        return edit_definition(module, symbol, lambda place: anchor.rewrite(place, change, refuse))

@@ -13,6 +13,7 @@ class SetKeyword:
     """Arguments: `call` (the whole call as written, or its callee), `keyword`, `value`, `nth` if the call repeats."""
 
     name = "set_keyword"
+    local = True
 
     def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
         only(args, "call", "keyword", "value", "nth")

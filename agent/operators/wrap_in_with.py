@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import libcst as cst
 
-from .anchors import Anchor
-from .arguments import expression, nth, only, required
+from ...targets.errors import OperatorError
+from .anchors import Anchor, Siblings
+from .arguments import expression, normal_expression, nth, only, required
 from .definitions import edit_definition
 
 
@@ -13,6 +14,7 @@ class WrapInWith:
     """Arguments: `anchor` (`nth` if it repeats), `context` (the expression after `with`)."""
 
     name = "wrap_in_with"
+    local = True
 
     def apply(self, module: cst.Module, symbol: str, args: Mapping[str, str]) -> cst.Module:
         only(args, "anchor", "nth", "context")
@@ -24,4 +26,13 @@ class WrapInWith:
             inner = statement.with_changes(leading_lines=())
             return [cst.With([item], cst.IndentedBlock([inner]), leading_lines=comments)]
 
-        return edit_definition(module, symbol, lambda place: anchor.rewrite(place, wrap))
+        context = normal_expression(args["context"])
+
+        def refuse(where: Siblings) -> None:
+            around = where[0]
+            if isinstance(around, cst.With) and context in [
+                normal_expression(module.code_for_node(one.item)) for one in around.items
+            ]:
+                raise OperatorError("the statement stands under it already", found=f"with {context}")
+
+        return edit_definition(module, symbol, lambda place: anchor.rewrite(place, wrap, refuse))

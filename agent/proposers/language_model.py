@@ -1,20 +1,19 @@
 """Edits proposed by a language model that reads the code map, as JSON that only operators can turn into changes."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from statistics import fmean
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from ...evals.trial import ProposalRecord, Trial
 from ...targets.errors import ModelBudgetError
 from ..code_map import CodeMap, Role, Symbol
 from ..models.base import Message, Model, ModelRequest
-from ..operators import OPERATORS
 from ..prompt_blocks import blocks, listed, one_line, printable, row, short
-from ..proposal import Edit, Evidence, Proposal
+from ..proposal import Evidence, Proposal
+from .answered import LITERAL_OPERATORS, EditAnswer, Strict, json_part, operators_told
 
 RETRIES = 2
 SOURCE_CHARACTERS = 24_000
@@ -24,32 +23,20 @@ ECHO = 8000
 """Characters of a refused answer that are shown to its author again."""
 WHOLE = "the answer"
 """Title of a failure that is no single proposal's."""
-LITERAL_OPERATORS = frozenset({"set_literal", "set_config_value", "add_constant", "drop_constants"})
 ROLE_ORDER: tuple[Role, ...] = (
     "model", "training_step", "loss", "data", "evaluation", "prompt", "retrieval", "memory", "llm_call", "loop", "metric",
     "optimizer",
 )  # fmt: skip
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class EditAnswer(_Strict):
-    operator: str
-    file: str
-    symbol: str
-    arguments: dict[str, str]
-
-
-class ProposalAnswer(_Strict):
+class ProposalAnswer(Strict):
     kind: Literal["bug_fix", "architecture", "prompt", "data"]
     title: str = Field(max_length=200)
     rationale: str = Field(max_length=4000)
     edits: list[EditAnswer] = Field(min_length=1, max_length=12)
 
 
-class Answer(_Strict):
+class Answer(Strict):
     proposals: list[ProposalAnswer] = Field(max_length=12)
 
 
@@ -114,7 +101,7 @@ class LanguageModelProposer:
         if finish in ("length", "too long"):
             return [], {WHOLE: "it was cut off: too long; fewer and smaller edits fit"}
         try:
-            answer = Answer.model_validate_json(_json_part(text))
+            answer = Answer.model_validate_json(json_part(text))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
@@ -134,7 +121,7 @@ class LanguageModelProposer:
     def _user(self, code: CodeMap, history: Sequence[Trial], tried: Sequence[ProposalRecord], limit: int) -> str:
         parts = {
             "WHAT IS RUN AND MEASURED": self._task,
-            "OPERATORS": _operators(),
+            "OPERATORS": operators_told(),
             "FILES THAT MAY CHANGE": listed(file for file in sorted(code.sources) if self._editable(file)),
             "SYMBOLS": listed(_line(s) for s in code.symbols),
             "SUSPICIONS OF A STATIC READER": listed(self._suspects(code)),
@@ -149,22 +136,10 @@ def _prompt(name: str) -> str:
 
 
 def _to_proposal(body: ProposalAnswer, commit: str, name: str) -> Proposal:
-    edits = tuple(Edit(e.operator, e.file, e.symbol, e.arguments) for e in body.edits)
+    edits = tuple(answered.edit for answered in body.edits)
     evidence = tuple(Evidence(e.file, 1, e.symbol) for e in edits)
     title = one_line(body.title)[:72].rstrip() or "Edit proposed by a language model"
     return Proposal(body.kind, title, printable(body.rationale), edits, evidence, name, commit)
-
-
-def _json_part(text: str) -> str:
-    """The outermost braces: many models put prose or a fence around their JSON."""
-    text = text.encode("utf-8", "replace").decode()
-    start, end = text.find("{"), text.rfind("}")
-    return text[start : end + 1] if 0 <= start < end else text[:200]
-
-
-def _operators() -> str:
-    allowed = {n: o for n, o in sorted(OPERATORS.items()) if n not in LITERAL_OPERATORS}
-    return "\n".join(f"{name}: {' '.join((inspect.getdoc(op) or '').split())}" for name, op in allowed.items())
 
 
 def _line(symbol: Symbol) -> str:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -327,3 +328,14 @@ def test_importing_the_command_or_the_models_brings_no_heavy_library() -> None:
         script = f"import sys, {module}; print(*({{m.split('.')[0] for m in sys.modules}} & {{'litellm', 'torch', 'optuna', 'langgraph'}}))"
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
         assert done.stdout.split() == [], module
+
+
+def test_a_scripted_answer_waits_for_the_question_it_is_for() -> None:
+    model = Scripted(['{"proposals": []}', "prose", '{"defects": []}'])
+    defects: dict[str, object] = {"properties": {"defects": {}}}
+    proposals: dict[str, object] = {"properties": {"proposals": {}}}
+    asked = [defects, proposals, proposals, proposals, defects]
+    given = [model.complete(replace(ASK, schema=schema)).text for schema in asked]
+    assert given == ["{}", '{"proposals": []}', "prose", "{}", '{"defects": []}']
+    with pytest.raises(ModelError, match="no answer left"):
+        model.complete(replace(ASK, schema=defects))

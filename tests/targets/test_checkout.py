@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from branchlab.targets.checkout import Checkout
+from branchlab.targets.checkout import Checkout, NewCommit
 from branchlab.targets.errors import TargetError
 
 from .conftest import FILES, Project
@@ -62,6 +62,43 @@ def test_a_candidate_survives_its_process_and_can_be_made_again(project: Project
         assert again.read(commit, "train.py") == b"1"
         assert again.resolve(REF) == commit
         assert again.commit(again.base, {"train.py": b"1"}, "one", REF) == commit
+
+
+def test_many_candidates_are_one_pack_and_are_listed_and_diffed_at_once(checkout: Checkout) -> None:
+    packs = len(list(checkout.git_dir.glob("objects/pack/*.pack")))
+    new = [NewCommit({"train.py": b"RATE = %d\r\n" % i}, f"rate {i}", f"refs/branchlab/run1/{i}") for i in range(30)]
+    commits = checkout.commit_all(checkout.base, new)
+    assert len(list(checkout.git_dir.glob("objects/pack/*.pack"))) == packs + 1
+    assert checkout.candidates("run1") == dict(sorted((n.ref, c) for n, c in zip(new, commits, strict=True)))
+    assert checkout.candidates("run2") == {}
+    pairs = [(checkout.base, commit) for commit in commits]
+    assert checkout.diffs([*pairs, (commits[0], commits[0])]) == [*(checkout.diff(*pair) for pair in pairs), ""]
+    assert "+RATE = 7\r\n" in checkout.diff(*pairs[7])
+    assert checkout.commit_all(checkout.base, new) == commits
+    with pytest.raises(TargetError, match="one ref for two"):
+        checkout.commit_all(checkout.base, [new[0], new[0]])
+
+
+def test_a_file_that_reads_like_a_commit_id_does_not_split_a_diff(checkout: Checkout) -> None:
+    first = checkout.commit(checkout.base, {"train.py": b"1\n"}, "one", REF)
+    text = b"%s\n" % first.encode()
+    second = checkout.commit(checkout.base, {"train.py": text * 3}, "two", "refs/branchlab/run1/2")
+    diffs = checkout.diffs([(checkout.base, second), (checkout.base, first)])
+    assert [diff.count(first) for diff in diffs] == [3, 0]
+
+
+def test_packs_are_joined_as_they_pile_up(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("branchlab.targets.checkout.REPACK_AFTER", 8)
+    with project.open() as checkout:
+        made = [
+            checkout.commit(checkout.base, {"train.py": b"%d" % i}, "one", f"refs/branchlab/r/{i}") for i in range(24)
+        ]
+        assert len(list(checkout.git_dir.glob("objects/pack/*.pack"))) <= 4
+        assert [checkout.read(commit, "train.py") for commit in made] == [b"%d" % i for i in range(24)]
+        with project.open() as other:
+            more = [other.commit(other.base, {"a.py": b"%d" % i}, "two", f"refs/branchlab/s/{i}") for i in range(8)]
+        assert [checkout.read(commit, "a.py") for commit in more] == [b"%d" % i for i in range(8)]
+        assert len(checkout.candidates("r")) == 24
 
 
 @pytest.mark.parametrize("change", [{"train.py": b"2"}, {"README.md": None}, {}])

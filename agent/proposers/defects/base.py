@@ -35,6 +35,8 @@ class Finding:
     `low` when a name or a convention is all there is."""
     safe: bool = False
     """Whether the edits keep every public name and what correct inputs give, and touch one function."""
+    probe: str = ""
+    """Name of the probe that a model asks for to settle it; empty or unknown: nobody is bound by it."""
 
     @property
     def identity(self) -> str:
