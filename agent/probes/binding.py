@@ -75,7 +75,7 @@ class _Names:
         top = {
             s.name for s in source.tree.body if isinstance(s, ast.FunctionDef | ast.ClassDef)
         } | source.aliases.keys()
-        literal = {name for name, values in source.functions[0]._assigned.items()
+        literal = {name for name, values in source.functions[0].assigned.items()
                    if not any(isinstance(n, ast.Call) for _, v in values for n in ast.walk(v))}  # fmt: skip
         known = top | (literal if self._function.name else set())
         before = stored - added

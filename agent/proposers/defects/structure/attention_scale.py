@@ -1,4 +1,4 @@
-"""Attention scores scaled twice, scaled up in place of down, or scaled by the width of all heads.
+"""Attention scores scaled twice, or scaled up in place of down.
 
 Why it hurts: scores that are divided by the root of the width twice are nearly equal, and attention averages everything;
 multiplied by it they are so far apart that the softmax picks one position and passes no gradient. Training goes on,
