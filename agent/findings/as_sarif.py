@@ -51,7 +51,6 @@ def _rule(kind: Kind) -> Json:
         "shortDescription": {"text": kind.title},
         "fullDescription": {"text": kind.summary},
         "help": {"text": "\n\n".join([kind.summary, *kind.blocks]), "markdown": kind.markdown},
-        "helpUri": f"{HOME}#{kind.name}",
         "properties": {"tags": ["machine-learning", "correctness"]},
     }
 
