@@ -34,11 +34,11 @@ def stub(*names: str) -> None:
             module.__path__ = getattr(module, "__path__", [])
 
 
-def load(file: str, *missing: str, root: str = "") -> ModuleType:
-    """The module in `file`. The `__init__` of the packages above it are not run; packages in `missing` are stubs."""
+def load(file: str, *missing: str, root: str = "", whole: bool = False) -> ModuleType:
+    """The module in `file`; packages in `missing` are stubs. Unless `whole`, the `__init__` of the packages above are not run."""
     sys.path.insert(0, str(FOLDER / root))
     parts = Path(file).relative_to(root).with_suffix("").parts
-    for end in range(1, len(parts)):
+    for end in range(1, 1 if whole else len(parts)):
         name = ".".join(parts[:end])
         package = ModuleType(name)
         package.__path__ = [str((FOLDER / root).joinpath(*parts[:end]))]
