@@ -4,7 +4,7 @@ import torch
 from case import load, settle
 
 module = load(
-    "imagen_pytorch/trainer.py", "imagen_pytorch.imagen_pytorch", "imagen_pytorch.version", "pytorch_warmup",
+    "imagen_pytorch/trainer.py", "imagen_pytorch.imagen_pytorch", "pytorch_warmup",
     "accelerate", "ema_pytorch",
 )  # fmt: skip
 seen = []

@@ -1,12 +1,16 @@
 """Masked tokens get no weight: the output is finite and does not depend on them."""
 
-import torch
-from case import load, settle
+from typing import Callable, Optional
 
-EvaAttention = load("timm/models/eva.py").EvaAttention
+import torch
+from case import definition, settle
+
+EvaAttention = definition(
+    "timm/models/eva.py", "EvaAttention", torch=torch, nn=torch.nn, F=torch.nn.functional, Optional=Optional,
+    Callable=Callable, use_fused_attn=lambda: False, apply_rot_embed_cat=None,
+)  # fmt: skip
 torch.manual_seed(0)
 attention = EvaAttention(8, num_heads=2).eval()
-attention.fused_attn = False
 mask = torch.tensor([[True, True, False]])
 x = torch.randn(1, 3, 8)
 other = x.clone()
