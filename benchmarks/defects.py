@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,14 @@ from branchlab.agent.proposers.defects import Finding
 
 QUICK_EVERY = 4
 """With --quick, every fourth defect, and no oracle: a run of one costs seconds."""
-Linter = Callable[[str, bytes], list[Report]]
+Linter = Callable[[Mapping[str, bytes]], dict[str, list[Report]]]
 
 
 @dataclass
 class Outcome:
     defect: Defect
+    before: bytes
+    after: bytes
     found: list[str] = field(default_factory=list)
     """Detectors that speak of it."""
     fixed: bool = False
@@ -47,10 +50,10 @@ class Outcome:
     linters: list[str] = field(default_factory=list)
 
 
-def examine(defect: Defect, git_dir: Path, linters: Mapping[str, Linter], oracles: Oracles | None) -> Outcome:
+def examine(defect: Defect, git_dir: Path, oracles: Oracles | None) -> Outcome:
     before = python_files(git_dir, defect.parent)
     after = python_files(git_dir, defect.fix)
-    outcome = Outcome(defect)
+    outcome = Outcome(defect, before[defect.file], after[defect.file])
     read = read_neighbourhood(defect, before)
     speaking = hits(defect, read, read_neighbourhood(defect, after))
     outcome.found = sorted({one.detector for one in speaking})
@@ -59,8 +62,6 @@ def examine(defect: Defect, git_dir: Path, linters: Mapping[str, Linter], oracle
             if one.edits and not outcome.fixed:
                 outcome.verdict = verdict(oracles, defect.oracle, before, read, one)
                 outcome.fixed = outcome.verdict == "sound"
-    for name, linter in linters.items():
-        outcome.linters += [f"{name} {report}" for report in linted(linter, defect.file, before, after)]
     return outcome
 
 
@@ -69,19 +70,23 @@ def verdict(oracles: Oracles, oracle: Path, sources: Mapping[str, bytes], read: 
     return oracles.ask(oracle, {**sources, **changed})
 
 
-def linted(linter: Linter, file: str, before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[str]:
-    """Codes reported on a line that the fix changed, beyond those that are still reported in the mended file."""
-    old, new = (tree.get(file, b"").decode(errors="replace").splitlines() for tree in (before, after))
-    changed = set(lines_changed(old, new))
-    left = Counter((report.code, report.text) for report in linter(file, after[file]))
-    found = []
-    for report in linter(file, before[file]):
-        key = (report.code, report.text)
-        if left[key] > 0 and report.line not in changed:
-            left[key] -= 1
-        elif report.line in changed and left[key] == 0:
-            found.append(report.code)
-    return sorted(found)
+def lint(name: str, linter: Linter, outcomes: list[Outcome]) -> None:
+    """Adds the codes reported on a line that the fix changed, beyond those that are still reported in the mended file."""
+    paths = {f"{one.defect.name}/{one.defect.file}": one for one in outcomes}
+    told: dict[str, list[str]] = {}
+    for path, reports in linter({path: one.before for path, one in paths.items()}).items():
+        old, new = (text.decode(errors="replace").splitlines() for text in (paths[path].before, paths[path].after))
+        changed = set(lines_changed(old, new))
+        if any(report.line in changed for report in reports):
+            counted = Counter((report.code, report.text) for report in reports)
+            told[path] = [report.code for report in reports if report.line in changed]
+            paths[path].linters += [f"{name} {code}" for code in gone(told[path], counted, path, linter, paths[path])]
+
+
+def gone(codes: list[str], before: Counter[tuple[str, str]], path: str, linter: Linter, one: Outcome) -> list[str]:
+    after = Counter((report.code, report.text) for report in linter({path: one.after})[path])
+    fewer = {code for (code, text), count in before.items() if after[(code, text)] < count}
+    return sorted(code for code in set(codes) if code in fewer)
 
 
 def lines_changed(old: list[str], new: list[str]) -> Iterator[int]:
@@ -123,12 +128,6 @@ def counts(outcomes: list[Outcome]) -> dict[str, Any]:
 
 
 def run(options: argparse.Namespace, defects: list[Defect]) -> dict[str, Any]:
-    linters: dict[str, Linter] = {}
-    for name, command, linter in (("ruff", options.ruff, ruff), ("torchfix", options.torchfix, torchfix)):
-        if command and shutil.which(command):
-            linters[name] = lambda path, source, linter=linter, command=command: linter(command, path, source)
-        else:
-            print(f"no {name} at {command!r}: not compared with", file=sys.stderr)
     oracles = None if options.quick or not options.python else Oracles(HERE / "oracles", options.python)
     outcomes = []
     for defect in defects[:: QUICK_EVERY if options.quick else 1]:
@@ -137,16 +136,29 @@ def run(options: argparse.Namespace, defects: list[Defect]) -> dict[str, Any]:
             print(f"{defect.name}: no history of {defect.repo} in {options.sources}", file=sys.stderr)
             continue
         started = time.process_time()
-        outcomes.append(one := examine(defect, git_dir, linters, oracles))
-        told = ", ".join(one.found) or "-"
-        print(
-            f"{defect.half:9}{defect.number:3} {defect.name}: {told}; oracle {one.verdict or '-'};"
-            f" linters {', '.join(one.linters) or '-'}; {time.process_time() - started:.1f} s",
-            file=sys.stderr,
-        )
+        outcomes.append(one := examine(defect, git_dir, oracles))
+        told = f"{', '.join(one.found) or '-'}; oracle {one.verdict or '-'}; {time.process_time() - started:.1f} s CPU"
+        print(f"{defect.half:9}{defect.number:3} {defect.name}: {told}", file=sys.stderr)
+    linters = installed(options)
+    for name, linter in linters.items():
+        lint(name, linter, outcomes)
+    for one in outcomes:
+        if one.linters:
+            print(f"linters on {one.defect.name}: {', '.join(one.linters)}", file=sys.stderr)
     halves = {half: counts([one for one in outcomes if one.defect.half == half]) for half in ("develop", "held_out")}
     clean = measure(options.clean, options.quick)["per_kloc"] if options.clean else None
     return {**counts(outcomes), "per_kloc_clean": clean, **halves, "linters": sorted(linters), "oracles": bool(oracles)}
+
+
+def installed(options: argparse.Namespace) -> dict[str, Linter]:
+    """With --quick not TorchFix: it reads 500 lines a second."""
+    found: dict[str, Linter] = {}
+    for name, command, linter in (("ruff", options.ruff, ruff), ("torchfix", options.torchfix, torchfix)):
+        if not command or not shutil.which(command) or (options.quick and name == "torchfix"):
+            print(f"{name} ({command!r}) is not asked", file=sys.stderr)
+        else:
+            found[name] = partial(linter, command)
+    return found
 
 
 def main() -> int:

@@ -3,5 +3,5 @@
 import torch
 from case import load, settle
 
-resize = load("imagen_pytorch/imagen_video.py").resize_video_to
+resize = load("imagen_pytorch/imagen_video.py", "imagen_pytorch.t5").resize_video_to
 settle(resize(torch.zeros(1, 3, 8, 4, 4), 4, target_frames=2).shape[2] != 2)

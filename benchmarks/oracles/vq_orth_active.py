@@ -11,7 +11,9 @@ for far in (100.0, 0.0):
         dim=4, codebook_size=3, orthogonal_reg_weight=1.0, orthogonal_reg_active_codes_only=True, commitment_weight=0.0
     ).train()
     codes = torch.tensor([[1.0, 0, 0, 0], [0, 1.0, 0, 0], [far, 0, 0, 1.0]])
-    model._codebook.embed.data.copy_(codes.view_as(model._codebook.embed))
+    for state in (model._codebook.embed, model._codebook.embed_avg):
+        state.data.copy_(codes.view_as(state))
+    model._codebook.cluster_size.fill_(1.0)
     x = torch.tensor([[[1.0, 0, 0, 0], [0, 1.0, 0, 0]]])
     losses.append(model(x)[2].sum().item())
 settle(abs(losses[0] - losses[1]) > 1e-6)

@@ -20,24 +20,30 @@ class Report:
     text: str
 
 
-def ruff(command: str, path: str, source: bytes) -> list[Report]:
+def ruff(command: str, sources: Mapping[str, bytes]) -> dict[str, list[Report]]:
     words = [command, "check", "--isolated", "--no-cache", "--output-format=json", "--select", ",".join(FAMILIES)]
-    done = _run([*words, "--ignore", "S101"], {path: source})
-    return [Report(one["code"] or "syntax", one["location"]["row"], one["message"]) for one in json.loads(done or "[]")]
-
-
-def torchfix(command: str, path: str, source: bytes) -> list[Report]:
-    """Lines are `file:line:column: CODE text`."""
-    found = []
-    for row in _run([command, "--select", "ALL", "-j", "1"], {path: source}).splitlines():
-        _, line, _, rest = ([*row.split(":", 3), "", "", ""])[:4]
-        if line.isdigit() and rest.split():
-            found.append(Report(rest.split()[0], int(line), " ".join(rest.split()[1:])))
+    found: dict[str, list[Report]] = {path: [] for path in sources}
+    with tempfile.TemporaryDirectory() as name:
+        for one in json.loads(_run([*words, "--ignore", "S101"], Path(name).resolve(), sources) or "[]"):
+            path = str(Path(one["filename"]).relative_to(Path(name).resolve()))
+            found[path].append(Report(one["code"] or "syntax", one["location"]["row"], one["message"]))
     return found
 
 
-def _run(command: list[str], sources: Mapping[str, bytes]) -> str:
+def torchfix(command: str, sources: Mapping[str, bytes]) -> dict[str, list[Report]]:
+    """Its rows are `file:line:column: CODE text`."""
+    found: dict[str, list[Report]] = {path: [] for path in sources}
     with tempfile.TemporaryDirectory() as name:
-        write(Path(name), sources)
-        done = subprocess.run([*command, *sources], cwd=name, capture_output=True, text=True, timeout=300, check=False)
+        for row in _run([command, "--select", "ALL", "-j", "1"], Path(name).resolve(), sources).splitlines():
+            path, line, _, rest = ([*row.split(":", 3), "", "", ""])[:4]
+            path = path.removeprefix(f"{Path(name).resolve()}/")
+            if path in found and line.isdigit() and rest.split():
+                found[path].append(Report(rest.split()[0], int(line), " ".join(rest.split()[1:])))
+    return found
+
+
+def _run(command: list[str], folder: Path, sources: Mapping[str, bytes]) -> str:
+    """All files at once: TorchFix takes longer to start than to read one."""
+    write(folder, sources)
+    done = subprocess.run([*command, *sources], cwd=folder, capture_output=True, text=True, timeout=3600, check=False)
     return done.stdout
