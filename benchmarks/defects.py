@@ -55,7 +55,7 @@ def examine(defect: Defect, git_dir: Path, oracles: Oracles | None) -> Outcome:
     after = python_files(git_dir, defect.fix)
     outcome = Outcome(defect, before[defect.file], after[defect.file])
     read = read_neighbourhood(defect, before)
-    speaking = hits(defect, read, read_neighbourhood(defect, after))
+    speaking = hits(defect, read, partial(read_neighbourhood, defect, after))
     outcome.found = sorted({one.detector for one in speaking})
     if oracles is not None and defect.oracle is not None and defect.reproduced:
         for one in speaking:

@@ -5,7 +5,9 @@ from case import definition, settle, thing
 
 FILE = "mem0/vector_stores/faiss.py"
 names = {"np": numpy, "OutputData": thing, "faiss": None}
-search, parse, keep = (definition(FILE, f"FAISS.{name}", **names) for name in ("search", "_parse_output", "_apply_filters"))
+search, parse, keep = (
+    definition(FILE, f"FAISS.{name}", **names) for name in ("search", "_parse_output", "_apply_filters")
+)
 store = thing(
     index=thing(search=lambda _, k: (numpy.zeros((1, k)), numpy.arange(k)[None])), normalize_L2=False,
     distance_strategy="cosine", index_to_id={n: str(n) for n in range(4)},

@@ -2,7 +2,7 @@
 
 import ast
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from branchlab.agent.ast_facts import ast_facts
@@ -34,26 +34,27 @@ def read_neighbourhood(defect: Defect, sources: Mapping[str, bytes]) -> Found:
         modules = Modules(sources)
         files += [file for imported in facts.imports for file in modules.reached_by(imported)]
     near = {file: sources[file] for file in dict.fromkeys(files) if file in sources}
-    code = read_code(defect.parent, near, [defect.file])
+    code = read_code(defect.parent, near, [defect.file], cst_bytes=0)
     return Found(code, tuple(one for one in find_defects(code) if one.file == defect.file))
 
 
-def hits(defect: Defect, before: Found, after: Found) -> list[Finding]:
+def hits(defect: Defect, before: Found, after: Callable[[], Found]) -> list[Finding]:
     """Findings of the right kind, in the symbol that was mended or its class, that are gone once it is mended.
 
     The last condition keeps out a finding of the same kind about something else.
     """
     names = DETECTORS_OF.get(defect.number, ())
     span = span_of(before.code.sources[defect.file], defect.symbol)
-    left = Counter((one.detector, one.symbol, one.title) for one in after.findings)
-    found = []
-    for one in before.findings:
-        key = (one.detector, one.symbol, one.title)
-        if left[key] > 0:
-            left[key] -= 1
-        elif one.detector in names and (one.symbol == defect.symbol or one.line in span):
-            found.append(one)
-    return found
+    right = [
+        one for one in before.findings if one.detector in names and (one.symbol == defect.symbol or one.line in span)
+    ]
+    left = Counter(map(_what, after().findings)) if right else Counter[tuple[str, str, str]]()
+    had = Counter(map(_what, before.findings))
+    return [one for one in right if left[_what(one)] < had[_what(one)]]
+
+
+def _what(finding: Finding) -> tuple[str, str, str]:
+    return finding.detector, finding.symbol, finding.title
 
 
 def span_of(source: bytes, symbol: str) -> range:

@@ -20,7 +20,7 @@ class Oracles:
         self._runner = choose(sandbox)
 
     def ask(self, oracle: Path, sources: Mapping[str, bytes]) -> str:
-        """"defect", "sound", or one line that says why there is no verdict."""
+        """ "defect", "sound", or one line that says why there is no verdict."""
         with tempfile.TemporaryDirectory() as name:
             tree, out = Path(name) / "tree", Path(name) / "out"
             write(tree, sources)
