@@ -25,7 +25,7 @@ from typing import Any
 from precision import measure
 from recall.finding import Found, hits, read_neighbourhood
 from recall.histories import history, python_files
-from recall.linters import Report, ruff, torchfix
+from recall.linters import Report, only, ruff, torchfix
 from recall.oracle_runs import Oracles
 from recall.records import HERE, Defect, read_defects
 
@@ -70,21 +70,29 @@ def verdict(oracles: Oracles, oracle: Path, sources: Mapping[str, bytes], read: 
     return oracles.ask(oracle, {**sources, **changed})
 
 
+def narrowed(defect: Defect, source: bytes, name: str) -> bytes:
+    return only(defect.symbol, source) if name == "torchfix" else source
+
+
 def lint(name: str, linter: Linter, outcomes: list[Outcome]) -> None:
     """Adds the codes reported on a line that the fix changed, beyond those that are still reported in the mended file."""
     paths = {f"{one.defect.name}/{one.defect.file}": one for one in outcomes}
     told: dict[str, list[str]] = {}
-    for path, reports in linter({path: one.before for path, one in paths.items()}).items():
+    for path, reports in linter({path: narrowed(one.defect, one.before, name) for path, one in paths.items()}).items():
         old, new = (text.decode(errors="replace").splitlines() for text in (paths[path].before, paths[path].after))
         changed = set(lines_changed(old, new))
         if any(report.line in changed for report in reports):
             counted = Counter((report.code, report.text) for report in reports)
             told[path] = [report.code for report in reports if report.line in changed]
-            paths[path].linters += [f"{name} {code}" for code in gone(told[path], counted, path, linter, paths[path])]
+            codes = gone(told[path], counted, name, linter, paths[path])
+            paths[path].linters += [f"{name} {code}" for code in codes]
 
 
-def gone(codes: list[str], before: Counter[tuple[str, str]], path: str, linter: Linter, one: Outcome) -> list[str]:
-    after = Counter((report.code, report.text) for report in linter({path: one.after})[path])
+def gone(codes: list[str], before: Counter[tuple[str, str]], name: str, linter: Linter, one: Outcome) -> list[str]:
+    path = one.defect.file
+    after = Counter(
+        (report.code, report.text) for report in linter({path: narrowed(one.defect, one.after, name)})[path]
+    )
     fewer = {code for (code, text), count in before.items() if after[(code, text)] < count}
     return sorted(code for code in set(codes) if code in fewer)
 
@@ -151,10 +159,9 @@ def run(options: argparse.Namespace, defects: list[Defect]) -> dict[str, Any]:
 
 
 def installed(options: argparse.Namespace) -> dict[str, Linter]:
-    """With --quick not TorchFix: it reads 500 lines a second."""
     found: dict[str, Linter] = {}
     for name, command, linter in (("ruff", options.ruff, ruff), ("torchfix", options.torchfix, torchfix)):
-        if not command or not shutil.which(command) or (options.quick and name == "torchfix"):
+        if not command or not shutil.which(command):
             print(f"{name} ({command!r}) is not asked", file=sys.stderr)
         else:
             found[name] = partial(linter, command)

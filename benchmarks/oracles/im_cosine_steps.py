@@ -8,7 +8,7 @@ module = load(
     "accelerate", "ema_pytorch",
 )  # fmt: skip
 seen = []
-module.CosineAnnealingLR = lambda optimizer, T_max: seen.append(T_max)  # noqa: N803
+module.CosineAnnealingLR = lambda optimizer, T_max: seen.append(T_max)
 
 
 class Imagen(torch.nn.Module):

@@ -4,8 +4,8 @@ import os
 
 os.environ["TORCHDYNAMO_DISABLE"] = "1"
 
-import torch  # noqa: E402
-from case import definition, settle, thing  # noqa: E402
+import torch
+from case import definition, settle, thing
 
 
 def done(*_, **__):

@@ -1,6 +1,7 @@
 """Masked tokens get no weight: the output is finite and does not depend on them."""
 
-from typing import Callable, Optional
+from collections.abc import Callable
+from typing import Optional
 
 import torch
 from case import definition, settle

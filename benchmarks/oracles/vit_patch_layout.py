@@ -4,7 +4,7 @@ import torch
 from case import load, settle
 
 ViT = load("vit_pytorch/vit_pytorch.py").ViT
-config = dict(image_size=8, patch_size=2, num_classes=3, dim=4, depth=1, heads=1, mlp_dim=4)
+config = {"image_size": 8, "patch_size": 2, "num_classes": 3, "dim": 4, "depth": 1, "heads": 1, "mlp_dim": 4}
 model = ViT(**config)
 seen = []
 model.patch_to_embedding.register_forward_hook(lambda _, words, out: seen.append(words[0].detach().clone()))
