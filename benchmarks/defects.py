@@ -5,7 +5,8 @@
 defects.jsonl points into public fix histories. DIR holds them as bare git directories, owner+name/...; the file at the
 parent of the fix is read with what it imports. Found: a finding of the right kind, in the symbol that was mended or its
 class, that is gone in the mended file. Fixed: with the finding's edits the oracle, a run of the symbol in the sandbox,
-says "sound". A linter finds a defect when it reports a line that the fix changed, and no longer does after it.
+says "sound". A linter finds a defect when it reports anything there, or on a line that the fix changed, and reports it
+less often in the mended file: a lower bar than ours, since no rule of theirs has to be of the right kind.
 Without sources nothing is measured: exit code 2. Last line on stdout: one JSON object.
 """
 
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from precision import measure
-from recall.finding import Found, hits, read_neighbourhood
+from recall.finding import Found, hits, read_neighbourhood, span_of
 from recall.histories import history, python_files
 from recall.linters import Report, only, ruff, torchfix
 from recall.oracle_runs import Oracles
@@ -75,26 +76,19 @@ def narrowed(defect: Defect, source: bytes, name: str) -> bytes:
 
 
 def lint(name: str, linter: Linter, outcomes: list[Outcome]) -> None:
-    """Adds the codes reported on a line that the fix changed, beyond those that are still reported in the mended file."""
+    """Adds the codes reported in the symbol's class, or on a line that the fix changed, that are fewer in the mended file."""
     paths = {f"{one.defect.name}/{one.defect.file}": one for one in outcomes}
-    told: dict[str, list[str]] = {}
     for path, reports in linter({path: narrowed(one.defect, one.before, name) for path, one in paths.items()}).items():
-        old, new = (text.decode(errors="replace").splitlines() for text in (paths[path].before, paths[path].after))
-        changed = set(lines_changed(old, new))
-        if any(report.line in changed for report in reports):
-            counted = Counter((report.code, report.text) for report in reports)
-            told[path] = [report.code for report in reports if report.line in changed]
-            codes = gone(told[path], counted, name, linter, paths[path])
-            paths[path].linters += [f"{name} {code}" for code in codes]
-
-
-def gone(codes: list[str], before: Counter[tuple[str, str]], name: str, linter: Linter, one: Outcome) -> list[str]:
-    path = one.defect.file
-    after = Counter(
-        (report.code, report.text) for report in linter({path: narrowed(one.defect, one.after, name)})[path]
-    )
-    fewer = {code for (code, text), count in before.items() if after[(code, text)] < count}
-    return sorted(code for code in set(codes) if code in fewer)
+        one = paths[path]
+        old, new = (text.decode(errors="replace").splitlines() for text in (one.before, one.after))
+        places = {*lines_changed(old, new), *(span_of(one.before, one.defect.symbol) if one.defect.symbol else ())}
+        near = {(report.code, report.text) for report in reports if report.line in places}
+        if near:
+            mended = {one.defect.file: narrowed(one.defect, one.after, name)}
+            before, after = (Counter((r.code, r.text) for r in rs) for rs in (reports, linter(mended)[one.defect.file]))
+            one.linters += [
+                f"{name} {code} ({text})" for code, text in sorted(near) if after[code, text] < before[code, text]
+            ]
 
 
 def lines_changed(old: list[str], new: list[str]) -> Iterator[int]:
