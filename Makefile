@@ -44,7 +44,7 @@ wheel: setup
 	cd build && wheel-smoke/bin/branchlab --version && wheel-smoke/bin/branchlab map digits_faulty
 
 bench: setup
-	for b in benchmarks/*.py; do echo "$$b" >&2; $(BIN)/python $$b --quick || exit 1; done
+	for b in benchmarks/*.py; do echo "$$b" >&2; $(BIN)/python $$b --quick || [ $$? = 2 ] || exit 1; done  # 2: sources it needs are not there
 
 docs: setup
 	$(BIN)/python docs/make_defect_pages.py
