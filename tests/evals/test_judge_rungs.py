@@ -35,8 +35,8 @@ def test_only_the_scale_up_has_more_time(tmp_path: Path) -> None:
     toy = Toy(tmp_path, steps=RUNGS, runner=runner)
     for rung in LENGTHS:
         toy.judge.at(rung).run(toy.tree, COMMIT, 0, "search")
-    assert {request.limits.wall_seconds for request in runner.requests[:9]} == {20.0}
-    assert {request.limits.wall_seconds for request in runner.requests[9:]} == {80.0}
+    assert {request.limits.wall_seconds for request in runner.requests[:9]} == {120.0}
+    assert {request.limits.wall_seconds for request in runner.requests[9:]} == {480.0}
 
 
 def test_a_kept_model_serves_at_its_own_length_alone(tmp_path: Path) -> None:
