@@ -37,11 +37,11 @@ class Slots:
         self._in_flight += 1
         self._pool.submit(work).add_done_callback(self._ended.put)
 
-    def wait(self, meanwhile: Callable[[], None] = lambda: None) -> Trial:
-        """The next trial to end; blocks, and calls `meanwhile` every METER_SECONDS. Re-raises what the work raised."""
+    def wait(self, meanwhile: Callable[[], None] = lambda: None, every: float = METER_SECONDS) -> Trial:
+        """The next trial to end; blocks, and calls `meanwhile` every so many seconds. Re-raises what the work raised."""
         while True:
             try:
-                future = self._ended.get(timeout=METER_SECONDS)
+                future = self._ended.get(timeout=every)
             except Empty:
                 meanwhile()
             else:

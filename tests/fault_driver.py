@@ -245,7 +245,7 @@ def _order() -> None:
 
     def waited(self: Slots, meanwhile: Callable[[], None] = lambda: None) -> Trial:
         turns.release()
-        return wait(self, meanwhile)
+        return wait(self, meanwhile, slots.METER_SECONDS)
 
     def closed(self: Slots) -> None:
         turns.release(1000)
