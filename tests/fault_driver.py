@@ -4,9 +4,10 @@
 runs the real command, and the answer is one JSON line: the exit status, and whatever was still running afterwards. Forking
 spares each process the import of everything; nothing of one child reaches the next.
 
-A fault is a point of the real program and what happens there (`Fault`). Besides that two things are held fixed, so that
-one run can be compared with another: a step is charged STEP_SECONDS whatever it took, and a trial runs only while the
-graph waits for one, so that the order of rows does not depend on the machine.
+A fault is a point of the real program and what happens there (`Fault`). Besides that three things are held fixed, so that
+one run can be compared with another: a step is charged STEP_SECONDS whatever it took; a trial runs only while the graph
+waits for one, so that the order of rows does not depend on the machine; and the seconds of what runs are written down
+only where the order names a `meter`, for a kill leaves a charge of them on a slow machine and none on a fast one.
 """
 
 import contextlib
@@ -25,8 +26,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from branchlab.agent import cli, graph
-from branchlab.agent.slots import METER_SECONDS, Slots
+from branchlab.agent import cli, graph, slots
+from branchlab.agent.slots import Slots
 from branchlab.evals import ledger
 from branchlab.evals.judge import Judge
 from branchlab.evals.ledger import Ledger
@@ -36,6 +37,7 @@ from branchlab.sandbox.runner import Runner, RunRequest, RunResult
 from branchlab.sandbox.supervise import adopt_orphans
 
 STEP_SECONDS = 1.0
+NO_METER = 86400.0
 LOOKS = 3000
 NODES = (
     "read", "calibrate", "probe", "propose", "merge", "tune", "check", "branch", "run", "judge", "rerun", "confirm", "attribute", "scale_up", "seal", "report",
@@ -167,13 +169,14 @@ def _step(request: RunRequest) -> str:
     return Path(next(word for word in request.argv if word.endswith(".py"))).stem
 
 
-def install(faults: Faults, meter: float = METER_SECONDS) -> None:
+def install(faults: Faults, meter: float) -> None:
     """Puts the fault's points, the fixed figures and the fixed order into this process."""
+    slots.METER_SECONDS = meter
     for name in NODES:
         setattr(graph, name, _node(getattr(graph, name), faults))
     _writes(faults)
     _judge(faults)
-    _order(meter)
+    _order()
     choose = backends.choose
     backends.choose = lambda name="auto": FixedSeconds(choose(name), faults)
 
@@ -228,7 +231,7 @@ def _judge(faults: Faults) -> None:
     Judge.run = judged  # type: ignore[method-assign]
 
 
-def _order(meter: float) -> None:
+def _order() -> None:
     """One trial runs for each time the graph waits, and none in between."""
     turns = threading.Semaphore(0)
     submit, wait, close = Slots.submit, Slots.wait, Slots.close
@@ -242,7 +245,7 @@ def _order(meter: float) -> None:
 
     def waited(self: Slots, meanwhile: Callable[[], None] = lambda: None) -> Trial:
         turns.release()
-        return wait(self, meanwhile, meter)
+        return wait(self, meanwhile, slots.METER_SECONDS)
 
     def closed(self: Slots) -> None:
         turns.release(1000)
@@ -263,7 +266,7 @@ def child(order: dict[str, Any]) -> None:
     for name, number in (("stdout", 1), ("stderr", 2)):
         opened = os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(opened, number)
-    install(Faults([Fault(**fault) for fault in order["faults"]]), order.get("meter", METER_SECONDS))
+    install(Faults([Fault(**fault) for fault in order["faults"]]), order.get("meter", NO_METER))
     sys.argv = ["branchlab", *order["words"]]
     code: Any = 1
     try:

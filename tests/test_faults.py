@@ -114,7 +114,7 @@ def outcome(home: Path) -> Outcome:
     openings = comparison.pop("sealed_openings")
     comparison["caveats"] = [c for c in comparison["caveats"] if "sealed split was opened" not in c]
     for arm in comparison["arms"]:
-        arm["device_seconds"] -= arm.pop("lost_seconds")
+        arm["device_seconds"] = round(arm["device_seconds"] - arm.pop("lost_seconds"), 6)  # back out of a sum of floats
     facts["run"].pop("created")
     for trial in facts["trials"]:
         trial.pop("created")
