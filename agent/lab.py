@@ -158,8 +158,11 @@ class Lab:
 
     @property
     def spent_seconds(self) -> float:
-        """Device seconds of everything that has run."""
-        return sum(trial.device_seconds for trial in self.journal.trials() if trial.taken_from is None)
+        """Device seconds of everything that has run and was not cut off: trials, the trivial baselines' card, the probes."""
+        settings = self.journal.ledger.run(self.run_id).settings
+        beside = (settings.get(name) or {} for name in ("trivial_facts", "probes"))
+        trials = sum(trial.device_seconds for trial in self.journal.trials() if trial.taken_from is None)
+        return trials + sum(float(one.get("seconds", 0.0)) for one in beside)
 
     @property
     def scale_seeds(self) -> tuple[int, ...]:

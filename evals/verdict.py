@@ -112,7 +112,7 @@ def _compute_caveats(comparison: "Comparison", trials: Sequence[Trial]) -> Itera
             yield f"The arms did not use the same compute ({used}; {spread})."
     if lost := sum(arm.lost_seconds for arm in comparison.arms):
         yield (
-            f"{lost:.0f} device seconds went to runs that a stop or a failing sandbox cut off: they are in the arms' device "
+            f"{lost:.1f} device seconds went to runs that a stop or a failing sandbox cut off: they are in the arms' device "
             "time, and no arm searched less for them."
         )
     for name in SEARCH_ARMS:
