@@ -113,7 +113,8 @@ class Journal:
 
     def _keep(self, trial: Trial) -> None:
         self._trials.setdefault(trial.id, trial)
-        for run in (*trial.ladder, *trial.runs):
+        # `again` asks whether the same run comes out the same, so it stands for no other.
+        for run in (*trial.ladder, *trial.runs) if trial.phase != "again" else ():
             self._runs.setdefault((trial.commit, run.seed, run.split, run.rung), (trial.taken_from or trial.id, run))
 
     # proposals

@@ -156,6 +156,11 @@ class Lab:
         written = self.journal.ledger.run(self.run_id).settings.get("acceptance")
         return tuple(written["planned"]) if written else self.the_plan.confirm_seeds
 
+    def seconds_of(self, commit: str) -> float:
+        """Device seconds of one whole run of a commit, by its runs so far; never less than the plan's."""
+        trials = [trial for trial in self.journal.trials() if trial.commit == commit]
+        return max(self.the_plan.run_seconds, rung_seconds(trials).get("full", 0.0))
+
     @property
     def spent_seconds(self) -> float:
         """Device seconds of everything that has run and was not cut off: trials, the trivial baselines' card, the probes."""

@@ -70,15 +70,15 @@ def make_plan(
     return Plan(total, share, seeds, run_seconds, per_trial * run_seconds)
 
 
-def affordable_seeds(plan: Plan, listed: Sequence[int], spent: float, contenders: int) -> tuple[int, ...]:
+def affordable_seeds(plan: Plan, listed: Sequence[int], spent: float, per_seed: float) -> tuple[int, ...]:
     """The confirmation's seeds once the search is over: the plan's, and more of those listed where it left budget unused.
 
     Args:
         spent: device seconds of everything so far.
-        contenders: different commits that are confirmed, the untouched code among them.
+        per_seed: device seconds of one run of every commit that is confirmed, the untouched code among them.
     """
     left = (1 - ATTRIBUTION_PART) * plan.total - spent
-    affordable = int(left // ((1 + SEALED_PART) * contenders * plan.run_seconds))
+    affordable = int(left // ((1 + SEALED_PART) * per_seed))
     return tuple(listed)[: max(len(plan.confirm_seeds), affordable)]
 
 

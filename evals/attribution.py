@@ -92,7 +92,9 @@ class _Book:
         return Share(title, kind, tuple(sorted(part)), alone, last, "; ".join(filter(None, missing)))
 
     def contrast(self, terms: Mapping[frozenset[int], float]) -> Difference | None:
-        """None when a term has no run with a score."""
+        """None when a term has no run, or one without a score: leaving that seed out would reward failing where it would lose."""
+        if any(run.score is None for part in terms for run in self.runs.get(part, ())):
+            return None
         sides = [(weight, {r.seed: r for r in self.runs.get(part, ()) if r.score}) for part, weight in terms.items()]
         common = set.intersection(*(set(runs) for _, runs in sides))
         if not common:

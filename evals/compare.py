@@ -190,8 +190,8 @@ def _seeds_left(record: RunRecord, rows: _Rows, arm: Arm) -> int:
 
 def _campaign(ledger: Ledger, record: RunRecord) -> int:
     def same(other: RunRecord) -> bool:
-        seeds = [r.settings.get("acceptance", {}).get("planned") for r in (record, other)]
-        return other.target == record.target and other.commit == record.commit and seeds[0] == seeds[1] is not None
+        seeds, theirs = (set(r.settings.get("acceptance", {}).get("planned") or ()) for r in (record, other))
+        return other.target == record.target and other.commit == record.commit and bool(seeds & theirs)
 
     earlier = (other for other in ledger.runs() if other.created < record.created)
     return 1 + sum(same(other) for other in earlier)
@@ -211,7 +211,8 @@ def _standings(record: RunRecord, rows: _Rows) -> dict[str, Standing]:
     runs = {rows.winner(arm) or "": rows.runs(arm, "confirm") for arm in arms}
     broken = {rows.winner(arm) or "": v for arm in arms for v in _guards(rows, arm, record) if not v.passed}
     faults = {commit: f"{verdict.gate}: {verdict.reason}" for commit, verdict in broken.items()}
-    return standings(written, runs, rows.runs("baseline", "confirm"), rows.direction, faults)
+    reference, sequential = rows.runs("baseline", "confirm"), bool(rows.winner("review"))
+    return standings(written, runs, reference, rows.direction, faults, sequential=sequential)
 
 
 def _arm_result(ledger: Ledger, run_id: str, rows: _Rows, arm: Arm, seconds: tuple[float, float]) -> ArmResult:

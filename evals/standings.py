@@ -47,6 +47,8 @@ def standings(
     reference: Sequence[Run],
     direction: str,
     faults: Mapping[str, str],
+    *,
+    sequential: bool = False,
 ) -> dict[str, Standing]:
     """By commit, where each finalist of the family that was written down stands.
 
@@ -54,11 +56,38 @@ def standings(
         written: as `family_of` made it.
         runs: of each finalist on the confirm split, as far as there are any.
         faults: why a finalist cannot be accepted whatever it gained, such as a guard that it breaks.
+        sequential: stopping as soon as the test has passed is meant. Else what has passed is undecided until all has run: the
+            budget ended in the middle.
     """
     planned = written["planned"]
     family = {commit: finalist_of(runs.get(commit, ()), reference, direction, planned) for commit in written["family"]}
     found = judge(family, len(planned), written["alpha"])
+    if not sequential:
+        found = {name: _cut_short(one, (runs.get(name, ()), reference), planned) for name, one in found.items()}
+    found = {name: _without_reference(one, (runs.get(name, ()), reference), planned) for name, one in found.items()}
     return {name: _held(one, runs.get(name, ()), faults.get(name, "")) for name, one in found.items()}
+
+
+def _cut_short(standing: Standing, sides: tuple[Sequence[Run], Sequence[Run]], planned: Sequence[int]) -> Standing:
+    ran = _attempted(sides, planned)
+    if not standing.better or len(ran) == len(planned):
+        return standing
+    return replace(standing, state="undecided", reason=f"{len(ran)} of {len(planned)} planned seeds have run")
+
+
+def _without_reference(
+    standing: Standing, sides: tuple[Sequence[Run], Sequence[Run]], planned: Sequence[int]
+) -> Standing:
+    """Nothing is left that could decide when every seed has run and the untouched code has no score on one of them."""
+    failed = [run.seed for run in sides[1] if run.score is None]
+    if standing.state != "undecided" or not failed or len(_attempted(sides, planned)) < len(planned):
+        return standing
+    return replace(standing, state="not better", reason=f"the untouched code has no score on seed {failed[0]}")
+
+
+def _attempted(sides: tuple[Sequence[Run], Sequence[Run]], planned: Sequence[int]) -> set[int]:
+    mine, theirs = ({run.seed for run in side} for side in sides)
+    return mine & theirs & set(planned)
 
 
 def _held(standing: Standing, runs: Sequence[Run], fault: str) -> Standing:

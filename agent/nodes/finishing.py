@@ -28,7 +28,11 @@ def confirm(lab: Lab, _state: State) -> State:
     ledger = lab.journal.ledger
     if "acceptance" not in ledger.run(lab.run_id).settings:
         winners, plan = {str(arm): commit for arm, commit in _winners(lab).items()}, lab.the_plan
-        seeds = affordable_seeds(plan, lab.target.seeds.confirm, lab.spent_seconds, len(set(winners.values())))
+        commits = set(winners.values())
+        seeds = plan.confirm_seeds
+        if len(commits) > 1:
+            per_seed = sum(lab.seconds_of(commit) for commit in commits)
+            seeds = affordable_seeds(plan, lab.target.seeds.confirm, lab.spent_seconds, per_seed)
         family = family_of(winners, lab.checkout.base, seeds)
         ledger.update_settings(lab.run_id, acceptance=family, plan=asdict(replace(plan, confirm_seeds=seeds)))
         if len(seeds) > len(plan.confirm_seeds):

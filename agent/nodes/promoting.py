@@ -15,7 +15,7 @@ from ...evals.compare import Comparison, compare
 from ...evals.difference import difference
 from ...evals.trial import Arm, ProposalRecord
 from ...evals.verdict import accepted
-from ...targets.errors import TargetError, UsageError
+from ...targets.errors import OperatorError, TargetError, UsageError
 from ..checks import CHECKS
 from ..checks.base import Change
 from ..events import Note, Promoted
@@ -47,7 +47,11 @@ def promote(lab: Lab) -> list[str]:
     kept: list[dict[str, object]] = []
     taken: set[str] = set()
     for final in _finals(lab, compare(lab.journal.ledger, lab.run_id)):
-        commit = _commit(lab, final)
+        try:
+            commit = _commit(lab, final)
+        except OperatorError as error:
+            lab.say(Note(f"no branch for {final.title}: {error}", "warning"))
+            continue
         if commit in made:
             continue
         branch = made[commit] = f"branchlab/{lab.run_id}/{len(made) + 1:02d}-{_slug(final.title)}"
@@ -147,6 +151,8 @@ def _effect(lab: Lab, tree: str) -> Effect | None:
         theirs = lab.journal.runs(lab.checkout.base, seeds, split)
         for commit in same:
             mine = lab.journal.runs(commit, seeds, split)
+            if split == "search" and any(lab.journal.runs(one, lab.confirm_seeds, "confirm") for one in same):
+                return None  # fresh seeds have spoken, if not enough for a number: the search's is no answer any more
             if not seeds or len(mine) < len(seeds) or len(theirs) < len(seeds):
                 continue
             if any(run.score is None for run in (*mine, *theirs)):
@@ -154,7 +160,9 @@ def _effect(lab: Lab, tree: str) -> Effect | None:
             gain = difference(mine, theirs, lab.target.metric.direction)
             if gain.mean is not None and gain.low is not None and gain.high is not None:
                 mean, low, high = map(rounded, (gain.mean, gain.low, gain.high))
-                return Effect(mean, low, high, split, tuple(seeds), rounded(lab.the_plan.total))
+                return Effect(
+                    mean, low, high, split, tuple(seeds), rounded(lab.options.budget_seconds * lab.options.jobs)
+                )
     return None
 
 

@@ -1,5 +1,6 @@
 """The ideas a winner consists of: the proposals on the way to it, those made of several ideas taken apart."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ...evals.trial import ProposalRecord
@@ -40,7 +41,18 @@ def _apart(lab: Lab, row: ProposalRecord) -> list[ProposalRecord]:
             left = [edit for edit in left if edit not in edits]
     if not found or left:  # a part that nobody proposed alone has no name and no reason of its own
         return [row]
-    return [_proved(lab, step) for _, step in sorted(found, key=lambda pair: pair[0])]
+    steps = [_proved(lab, step) for _, step in sorted(found, key=lambda pair: pair[0])]
+    return steps if _comes_to_the_same(lab, row, steps) else [row]
+
+
+def _comes_to_the_same(lab: Lab, row: ProposalRecord, steps: Sequence[ProposalRecord]) -> bool:
+    """Whether the ideas, one after the other, make what the whole makes: the edits of two may stand between each other."""
+    sources = lab.code(row.parent).sources
+    try:
+        one_by_one = apply_edits(sources, [edit for step in steps for edit in edits_of(step)])
+        return one_by_one == apply_edits(sources, edits_of(row))
+    except OperatorError:
+        return False
 
 
 def _proved(lab: Lab, step: ProposalRecord) -> ProposalRecord:

@@ -24,7 +24,7 @@ def lead(found: Repeats | None) -> str:
     few = " One search shows no spread: there are no intervals." if n < 2 else ""
     return (
         f"{numbers.count(n, 'whole search', 'whole searches')} with the same code, budget and arms, and other seeds for tuners and "
-        f"search; all confirm on the same seeds and data. Intervals are 95 %, over searches.{waiting}{few}"
+        f"search; all confirm on the same data, with seeds of the same list. Intervals are 95 %, over searches.{waiting}{few}"
     )
 
 

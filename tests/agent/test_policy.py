@@ -92,7 +92,7 @@ def test_what_the_search_left_goes_into_more_fresh_seeds(
     spent: float, planned: int, contenders: int, seconds: float
 ) -> None:
     plan = Plan(1000.0, 100.0, CONFIRM[:planned], seconds, seconds)
-    seeds = affordable_seeds(plan, CONFIRM, spent, contenders)
+    seeds = affordable_seeds(plan, CONFIRM, spent, contenders * seconds)
     assert seeds[:planned] == plan.confirm_seeds
     assert seeds == CONFIRM[: len(seeds)]
     cost = (1 + SEALED_PART) * contenders * seconds

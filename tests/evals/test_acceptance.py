@@ -126,6 +126,27 @@ def test_a_reference_without_a_score_is_left_out() -> None:
     assert (len(found.gains), found.fault) == (6, "")
 
 
+def test_what_passes_before_the_budget_ends_in_the_middle_is_undecided() -> None:
+    planned = list(range(12))
+    base, mine = [run(s, 0.5) for s in planned], [run(s, 0.9 + 0.001 * s) for s in planned[:11]]
+    written = family_of({"edits": "c"}, "base", planned)
+    assert standings(written, {"c": mine}, base, "maximize", {}, sequential=True)["c"].better
+    found = standings(written, {"c": mine}, base, "maximize", {})["c"]
+    assert (found.state, found.reason) == ("undecided", "11 of 12 planned seeds have run")
+    whole = [*mine, run(11, 0.9)]
+    assert standings(written, {"c": whole}, base, "maximize", {})["c"].better
+
+
+def test_a_seed_on_which_the_untouched_code_fails_leaves_nothing_to_wait_for() -> None:
+    base, mine = [run(s, None if s == 4 else 0.5) for s in PLANNED], [run(s, 0.9 + 0.001 * s) for s in PLANNED]
+    family = {"edits": "c", "tuner": "t", "random": "r", "edits+tuner": "e"}
+    runs = dict.fromkeys(family.values(), mine)
+    found = standings(family_of(family, "base", PLANNED), runs, base, "maximize", {})["c"]
+    assert (found.state, found.reason) == ("not better", "the untouched code has no score on seed 4")
+    runs["c"] = mine[:-1]
+    assert standings(family_of(family, "base", PLANNED), runs, base, "maximize", {})["c"].state == "undecided"
+
+
 def test_arms_with_one_winner_are_one_finalist_and_the_untouched_code_is_none() -> None:
     written = family_of({"edits": "c", "edits+tuner": "c", "tuner": "t", "random": "base"}, "base", PLANNED)
     assert written["family"] == ["c", "t"]

@@ -79,6 +79,11 @@ def test_what_cannot_be_applied_or_did_not_run_has_no_share_and_says_why() -> No
     failed = attribution(*_with(measured([0.1, 0.2]), frozenset({1}), [run(s, None) for s in SEEDS]), "maximize")
     assert failed is not None
     assert "failed: boom" in failed.edits[1].reason
+    once = [run(s, None if s == SEEDS[0] else 0.9) for s in SEEDS]
+    partly = attribution(*_with(measured([0.1, 0.2]), frozenset({1}), once), "maximize")
+    assert partly is not None
+    assert partly.edits[1].alone is None
+    assert "failed: boom" in partly.edits[1].reason
 
 
 def _with(told: tuple[dict[str, Any], Runs], part: frozenset[int], runs: list[Run]) -> tuple[dict[str, Any], Runs]:
