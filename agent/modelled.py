@@ -96,15 +96,11 @@ def reading(lab: Lab, model: Model) -> Proposer:
         if not kept:
             code = lab.code(lab.checkout.base)
             kept.append(ModelReader(model, partial(_editable, lab.target)).read(code, find_defects(code)))
-            lab.journal.ledger.update_settings(
-                lab.run_id,
-                model_reading=kept[0].in_words(),
-                model_findings=[
-                    {"file": f.file, "line": f.line, "title": f.title, "rationale": f.rationale, "edits": len(f.edits)}
-                    for f in kept[0].findings
-                ],
-            )
-            lab.say(Note(kept[0].in_words()))
+            shown = [{"file": f.file, "line": f.line, "title": f.title, "rationale": f.rationale, "edits": len(f.edits)}
+                     for f in kept[0].findings]  # fmt: skip
+            said = kept[0].in_words()
+            lab.journal.ledger.update_settings(lab.run_id, model_reading=said, model_findings=shown)
+            lab.say(Note(said))
         return kept[0].findings
 
     return ReadingProposer(findings)
