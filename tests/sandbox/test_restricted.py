@@ -387,7 +387,7 @@ def test_nothing_outlives_a_driver_that_is_killed(user: str) -> None:
         assert marked(mark)
         driver.kill()
         driver.wait()
-        for _ in range(10_000):  # bounded by looks, not by time: each takes about a millisecond
+        for _ in range(60_000):  # bounded by looks, not by time: each takes about a millisecond
             if not (left := marked(mark)) and not os.path.exists(Path(up.read_text()).parent):
                 break
         assert left == []

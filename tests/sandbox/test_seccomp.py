@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from branchlab.sandbox import seccomp
+from branchlab.sandbox import file_modes, seccomp
 from branchlab.sandbox.syscalls import DENIED, MACHINES, Machine
 
 ALLOW, KILL = 0x7FFF0000, 0x80000000
@@ -131,7 +131,9 @@ def test_every_call_gets_one_of_five_answers(name: str, number: int, arguments: 
     assert found in (ALLOW, *answers)
     # What may be refused at all is known, so a slip in a jump cannot hit another call.
     machine = kernel.machine
-    named = {machine.ioctl, machine.socket, machine.socketpair, machine.clone, machine.clone3, *machine.denied}
+    modes = (*file_modes.MODE_AT.values(), *file_modes.OPEN_AT.values(), file_modes.OPENAT2)
+    named = {machine.ioctl, machine.socket, machine.socketpair, machine.clone, machine.clone3, machine.prctl}
+    named |= {*machine.denied, *(numbers[machine.column] for numbers in modes)}
     assert found == ALLOW or number in named or (machine.x32 and number >= 0x40000000)
     assert all(kernel.verdict(number, *arguments, arch=other) == KILL for other in ARCHITECTURES if other != name)
 
