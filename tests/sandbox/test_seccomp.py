@@ -133,7 +133,7 @@ def test_every_call_gets_one_of_five_answers(name: str, number: int, arguments: 
     machine = kernel.machine
     modes = (*file_modes.MODE_AT.values(), *file_modes.OPEN_AT.values(), file_modes.OPENAT2)
     named = {machine.ioctl, machine.socket, machine.socketpair, machine.clone, machine.clone3, machine.prctl}
-    named |= {*machine.denied, *(numbers[machine.column] for numbers in modes)}
+    named |= {*machine.denied, *(call for numbers in modes if (call := numbers[machine.column]) is not None)}
     assert found == ALLOW or number in named or (machine.x32 and number >= 0x40000000)
     assert all(kernel.verdict(number, *arguments, arch=other) == KILL for other in ARCHITECTURES if other != name)
 
