@@ -8,7 +8,7 @@ from ... import __version__
 from ..proposers.defects import Finding
 from ..proposers.defects.base import Confidence
 from .fingerprint import fingerprints
-from .kinds import HOME, Kind, kinds
+from .kinds import Kind, kinds
 from .replacements import Replacement, replacements
 from .report import Report
 
@@ -30,7 +30,7 @@ def as_sarif(report: Report) -> Json:
     ]
     run = {
         "tool": {"driver": {
-            "name": "branchlab", "version": __version__, "informationUri": HOME,
+            "name": "branchlab", "version": __version__,
             "rules": [_rule(kind) for kind in rules],
         }},
         "columnKind": "unicodeCodePoints",

@@ -7,8 +7,6 @@ from textwrap import dedent
 
 from ..proposers.defects import DETECTORS
 
-HOME = "https://pypi.org/project/branchlab/"
-"""Where a reader of a report finds the documentation."""
 WHY, SOURCE = "Why it hurts:", "Source:"
 
 

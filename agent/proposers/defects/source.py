@@ -254,6 +254,18 @@ class Function:
         return self.edit("set_keyword", call=text, keyword=keyword, value=value, **extra)
 
 
+def is_head(node: ast.Subscript) -> bool:
+    """`[:k]`: the first few."""
+    cut = node.slice
+    return (
+        isinstance(cut, ast.Slice)
+        and cut.lower is None
+        and cut.step is None
+        and cut.upper is not None
+        and not isinstance(cut.upper, ast.UnaryOp)
+    )
+
+
 def words(name: str) -> tuple[str, ...]:
     """`trainLoader`, `train_loader` -> train, loader."""
     spaced = "".join(f"_{c.lower()}" if c.isupper() and i and name[i - 1].islower() else c for i, c in enumerate(name))

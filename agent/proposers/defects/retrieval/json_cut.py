@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from ..base import Finding
 from ..program import Program, called_name
-from ..source import Function, words
+from ..source import Function, is_head, words
 
 _SHOWN = frozenset(
     "debug info warning warn error exception log print write echo critical add_event set_attribute trace".split()
@@ -35,7 +35,7 @@ class JsonCut:
             for node in function.own:
                 if (
                     isinstance(node, ast.Subscript)
-                    and _is_cut(node)
+                    and is_head(node)
                     and _is_json(node.value, function)
                     and _is_for_a_model(node, function)
                 ):
@@ -43,17 +43,6 @@ class JsonCut:
                         self.name, function.source.path, node.lineno, function.name, "Cut the list of records, not their text",
                         f"`{ast.unparse(node)[:80]}` ends in the middle of a record, and the model is not told.", (),
                     )  # fmt: skip
-
-
-def _is_cut(node: ast.Subscript) -> bool:
-    cut = node.slice
-    return (
-        isinstance(cut, ast.Slice)
-        and cut.lower is None
-        and cut.step is None
-        and cut.upper is not None
-        and not isinstance(cut.upper, ast.UnaryOp)
-    )
 
 
 def _is_json(node: ast.expr, function: Function) -> bool:

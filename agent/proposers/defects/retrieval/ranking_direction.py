@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from ....proposal import Edit
 from ..base import Finding
 from ..program import Program, called_name, keyword_of
-from ..source import Function, words
+from ..source import Function, is_head, words
 
 _NEAR = frozenset("similarity similarities sim sims cosine relevance bm25".split())
 _FAR = frozenset("distance distances dist dists".split())
@@ -39,7 +39,7 @@ class RankingDirection:
 
     def _argsorts(self, function: Function) -> Iterator[Finding]:
         for node in function.own:
-            if not isinstance(node, ast.Subscript) or not _is_head(node) or not isinstance(node.value, ast.Call):
+            if not isinstance(node, ast.Subscript) or not is_head(node) or not isinstance(node.value, ast.Call):
                 continue
             call = node.value
             if called_name(call) != "argsort" or call.keywords:
@@ -91,23 +91,11 @@ def _says(node: ast.expr, kinds: frozenset[str]) -> bool:
     return False
 
 
-def _is_head(node: ast.Subscript) -> bool:
-    """`[:k]`: the first few."""
-    cut = node.slice
-    return (
-        isinstance(cut, ast.Slice)
-        and cut.lower is None
-        and cut.step is None
-        and cut.upper is not None
-        and not isinstance(cut.upper, ast.UnaryOp)
-    )
-
-
 def _is_cut(call: ast.Call, function: Function) -> bool:
     """Whether the first of the sorted list are taken: `sorted(...)[:k]`, or `[:k]` of its name further down."""
     above = function.source.parents[call]
     if isinstance(above, ast.Subscript):
-        return _is_head(above)
+        return is_head(above)
     statement = function.source.statement(call)
     if isinstance(call.func, ast.Attribute):
         name = ast.unparse(call.func.value)
@@ -122,7 +110,7 @@ def _is_cut(call: ast.Call, function: Function) -> bool:
     turned = any(
         isinstance(n, ast.Call) and ast.unparse(n.func) in ("reversed", f"{name}.reverse") for n in function.own
     )
-    return bool(later) and all(_is_head(n) for n in later) and not turned
+    return bool(later) and all(is_head(n) for n in later) and not turned
 
 
 def _is_alone(call: ast.Call, function: Function) -> bool:
